@@ -1,0 +1,70 @@
+# wasmoor_room(NAME [LIBRARIES lib...]): the static library and the test program of one room.
+#
+# The sources are src/NAME/*.cc, without x_test.cc (into the test program NAME_test) and x_bench.cc. The
+# rooms it may use come from cmake/rooms.txt; a room that is not in the table does not configure.
+file(STRINGS ${CMAKE_SOURCE_DIR}/cmake/rooms.txt WASMOOR_ROOM_LINES REGEX "^[a-z]")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/rooms.txt)
+set_property(GLOBAL PROPERTY WASMOOR_ROOMS "")
+
+# Sets OUT to the targets of the rooms that NAME may use.
+function(wasmoor_room_uses name out)
+  foreach(line IN LISTS WASMOOR_ROOM_LINES)
+    if(line MATCHES "^${name}:(.*)$")
+      string(STRIP "${CMAKE_MATCH_1}" uses)
+      string(REPLACE " " ";" uses "${uses}")
+      list(TRANSFORM uses REPLACE "/" "_")
+      list(TRANSFORM uses PREPEND "wasmoor_")
+      set(${out} ${uses} PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  message(FATAL_ERROR "room '${name}' is not in cmake/rooms.txt: add it there, with what it may use")
+endfunction()
+
+function(wasmoor_room name)
+  cmake_parse_arguments(ROOM "" "" "LIBRARIES;TEST_LIBRARIES" ${ARGN})
+  wasmoor_room_uses(${name} uses)
+  string(REPLACE "/" "_" id ${name})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+
+  add_library(wasmoor_${id} STATIC ${sources})
+  target_include_directories(wasmoor_${id} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(wasmoor_${id} PUBLIC wasmoor_options ${uses} ${ROOM_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY WASMOOR_ROOMS wasmoor_${id})
+
+  if(tests AND WASMOOR_TESTS)
+    wasmoor_test(${id}_test SOURCES ${tests} LIBRARIES wasmoor_${id} ${ROOM_TEST_LIBRARIES})
+  endif()
+endfunction()
+
+# wasmoor_test(NAME SOURCES ... LIBRARIES ... [TIMEOUT seconds]): one gtest program, one ctest entry. It finds the guests
+# that tests run in the folder that WASMOOR_GUESTS names.
+function(wasmoor_test name)
+  cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${TEST_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} ENVIRONMENT
+    "WASMOOR_GUESTS=${CMAKE_BINARY_DIR}/guests;WASMOOR_BIN=${CMAKE_BINARY_DIR}/bin")
+endfunction()
+
+# wasmoor_executable(NAME SOURCES ... LIBRARIES ...): an executable of the product, in build/bin.
+function(wasmoor_executable name)
+  cmake_parse_arguments(EXE "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(${name} ${EXE_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(${name} PRIVATE ${EXE_LIBRARIES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_link_options(${name} PRIVATE -s)
+  endif()
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()

@@ -1,0 +1,9 @@
+//! wasmtime's C API as one static library, with the functions that it lacks and wasmoor needs. Their C
+//! declarations are in `src/wasm/wasmtime/extra.h`. Nothing here decides anything: policy is C++.
+
+pub use wasmtime_c_api::*;
+
+mod config;
+mod invoke;
+mod limits;
+mod load;

@@ -1,0 +1,101 @@
+//! Limits on the sum of what a store holds. The C API's limiter counts every memory by itself, so a
+//! module with a hundred memories would get a hundred times its limit.
+
+use wasmtime::{Error, ResourceLimiter, Result};
+use wasmtime_c_api::{WasmtimeStore, wasmtime_store_t};
+
+/// Limits and use of one store, in C's hands. Sizes in bytes. Read and written on the store's thread.
+#[repr(C)]
+pub struct wasmoor_limits_t {
+    memory_max: u64,
+    table_elements_max: u64,
+    instances_max: u64,
+    memories_max: u64,
+    tables_max: u64,
+    memory_used: u64,
+    table_elements_used: u64,
+    memory_refused: u64,
+    last_growth: u64,
+}
+
+impl ResourceLimiter for wasmoor_limits_t {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        let growth = desired.saturating_sub(current) as u64;
+        self.last_growth = 0;
+        let allowed = maximum.is_none_or(|maximum| desired <= maximum)
+            && growth <= self.memory_max.saturating_sub(self.memory_used);
+        if allowed {
+            self.memory_used += growth;
+            self.last_growth = growth;
+        } else {
+            self.memory_refused += 1;
+        }
+        Ok(allowed)
+    }
+
+    fn memory_grow_failed(&mut self, _error: Error) -> Result<()> {
+        self.memory_used -= self.last_growth;
+        self.last_growth = 0;
+        self.memory_refused += 1;
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        let growth = desired.saturating_sub(current) as u64;
+        let allowed = maximum.is_none_or(|maximum| desired <= maximum)
+            && growth
+                <= self
+                    .table_elements_max
+                    .saturating_sub(self.table_elements_used);
+        if allowed {
+            self.table_elements_used += growth;
+        }
+        Ok(allowed)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances_max as usize
+    }
+
+    fn memories(&self) -> usize {
+        self.memories_max as usize
+    }
+
+    fn tables(&self) -> usize {
+        self.tables_max as usize
+    }
+}
+
+struct Shared(*mut wasmoor_limits_t);
+unsafe impl Send for Shared {}
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    // A method, so that a closure captures the whole wrapper and with it the two impls above.
+    fn get(&self) -> *mut wasmoor_limits_t {
+        self.0
+    }
+}
+
+/// Puts a store under `limits`, which the caller owns and keeps until the store is deleted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasmoor_store_limit(
+    store: &mut wasmtime_store_t,
+    limits: *mut wasmoor_limits_t,
+) {
+    // wasmtime_store_t is a repr(C) struct of one private field.
+    const _: () = assert!(size_of::<wasmtime_store_t>() == size_of::<WasmtimeStore>());
+    let store = unsafe { &mut *std::ptr::from_mut(store).cast::<WasmtimeStore>() };
+    let limits = Shared(limits);
+    store.limiter(move |_| unsafe { &mut *limits.get() });
+}
