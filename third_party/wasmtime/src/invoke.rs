@@ -20,7 +20,11 @@ fn find_exports(
     for (export, item) in component.component_type().exports(engine) {
         match item.ty {
             ComponentItem::ComponentFunc(_) if export == name => {
-                found.extend(component.get_export_index(None, export).map(|i| (export.to_string(), i)));
+                found.extend(
+                    component
+                        .get_export_index(None, export)
+                        .map(|i| (export.to_string(), i)),
+                );
             }
             ComponentItem::ComponentInstance(instance) => {
                 let outer = component.get_export_index(None, export);
@@ -43,8 +47,9 @@ fn invoke(
     instance: &Instance,
     call: &str,
 ) -> Result<String> {
-    let call = UntypedFuncCall::parse(call)
-        .map_err(|error| format_err!("cannot parse the call {call:?}: {error}; write it as name(argument, ...)"))?;
+    let call = UntypedFuncCall::parse(call).map_err(|error| {
+        format_err!("cannot parse the call {call:?}: {error}; write it as name(argument, ...)")
+    })?;
     let engine = context.engine().clone();
     let found = find_exports(component, &engine, call.name());
     let index = match found.as_slice() {
@@ -52,7 +57,11 @@ fn invoke(
         [] => bail!("the component exports no function '{}'", call.name()),
         many => {
             let names: Vec<_> = many.iter().map(|(name, _)| name.as_str()).collect();
-            bail!("several exports are called '{}': {}", call.name(), names.join(", "))
+            bail!(
+                "several exports are called '{}': {}",
+                call.name(),
+                names.join(", ")
+            )
         }
     };
     let func: Func = instance

@@ -7,3 +7,4 @@ mod config;
 mod invoke;
 mod limits;
 mod load;
+mod stdio;
