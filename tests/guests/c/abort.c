@@ -1,0 +1,4 @@
+// Ends by abort(), which wasi-libc makes a trap ("unreachable").
+#include <stdlib.h>
+
+int main(void) { abort(); }

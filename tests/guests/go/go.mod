@@ -1,0 +1,3 @@
+module wasmoor.example/sortlines
+
+go 1.21
