@@ -58,19 +58,12 @@ endfunction()
 function(wasmoor_component name world)
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/component/${world})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.c ${folder}/*.wit)
-  set(work ${CMAKE_CURRENT_BINARY_DIR}/${world})
   set(wasm ${WASMOOR_GUESTS_DIR}/${name}.wasm)
-  # What wit-bindgen writes is held to its own standard of warnings.
-  string(CONCAT script
-    "mkdir -p '${work}' && cd '${work}' && "
-    "\"$tool/bin/wit-bindgen\" c --world ${world} --out-dir . '${folder}/wit' >bindgen.log 2>&1 || { cat bindgen.log; exit 1; }; "
-    "'${WASMOOR_GUEST_CC}' --target=wasm32-wasi -O2 -c -o bindings.o ${world}.c && "
-    "'${WASMOOR_GUEST_CC}' --target=wasm32-wasi -mexec-model=reactor -O2 -Wall -Wextra -Werror -I. "
-    "-Wl,--strip-debug -o core.wasm '${folder}/${world}.c' bindings.o ${world}_component_type.o && "
-    "\"$tool/bin/wasm-tools\" component new core.wasm "
-    "--adapt \"wasi_snapshot_preview1=$tool/adapter-reactor.wasm\" -o '${wasm}'")
-  wasmoor_guest_file(${name} COMMAND ${with_tool} fetch-component-tools ${wasm} ${script}
-                     DEPENDS ${sources} ${fetch}/fetch-component-tools)
+  set(build ${CMAKE_CURRENT_SOURCE_DIR}/build-component)
+  wasmoor_guest_file(${name}
+    COMMAND ${with_tool} fetch-component-tools ${wasm}
+      "CC='${WASMOOR_GUEST_CC}' '${build}' '${folder}' '${CMAKE_CURRENT_BINARY_DIR}/${world}' '${wasm}'"
+    DEPENDS ${sources} ${build} ${fetch}/fetch-component-tools)
 endfunction()
 
 function(wasmoor_adapted name guest)
