@@ -26,9 +26,11 @@ class Instance {
  public:
   virtual ~Instance() = default;
 
-  // Runs to the end and says how it ended. An Error means that nothing ran: no such export
-  // (kNotFound), wrong arguments (kInvalidArgument), a deadline that the engine cannot keep
-  // (kFailedPrecondition). A second Run works if the first returned kExited with code 0.
+  // Runs to the end and says how it ended. The first Run also instantiates: memory is reserved and the
+  // module's start function runs then, under the same deadline. An Error means that no code of the
+  // guest was at fault: limits or a full pool (kResourceExhausted), no such export (kNotFound), wrong
+  // arguments (kInvalidArgument), a deadline that the engine cannot keep (kFailedPrecondition). A
+  // second Run works if the first returned kExited with code 0.
   virtual Result<Exit> Run(const Invocation& invocation) = 0;
 
   // Ends a running guest, looping or blocked in a host function, as if by `signal`: Run returns
@@ -61,10 +63,8 @@ class Module {
   virtual std::vector<Extern> Imports() const = 0;
   virtual std::vector<Extern> Exports() const = 0;
 
-  // A fresh instance; the module's start function has run when this returns, in which time WASI
-  // functions may be called already. kFailedPrecondition for imports that the engine's table lacks,
-  // with each named; kResourceExhausted for limits and a full pool. A trap in the start function is an
-  // Error too (kAborted).
+  // A fresh instance, of which nothing has run. kFailedPrecondition for imports that the engine's
+  // table lacks, with each named and what would provide it.
   virtual Result<std::unique_ptr<Instance>> NewInstance(InstanceOptions options) const = 0;
 };
 

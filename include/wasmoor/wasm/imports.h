@@ -1,0 +1,28 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "wasmoor/wasm/engine.h"
+
+namespace wasmoor::wasm {
+
+// An import that nothing provides, and why.
+struct MissingImport {
+  Extern import;
+  std::string reason;  // "no such function", "the host's has the type (i32) -> i32"
+};
+
+// The imports of a core module that `host` (null: nothing) does not provide.
+std::vector<MissingImport> MissingImports(std::span<const Extern> imports,
+                                          const hostcall::Table* host);
+
+// What a module that imports from `module` was built for and what would provide it: a sentence,
+// empty if unknown.
+std::string WhatProvides(std::string_view module, std::string_view name);
+
+// A sentence that names the missing imports and what would provide them.
+std::string DescribeMissing(std::span<const MissingImport> missing);
+
+}  // namespace wasmoor::wasm

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "wasmoor/wasm/engine.h"
+
+namespace wasmoor::wasm {
+
+// The engine wasmtime, of the version that its own name for it says. One of Sharing::kManyGuests
+// installs a handler for SIGURG that does nothing (the signal interrupts blocked system calls of guests
+// that are to end) and keeps one thread; one of kOneGuest does neither. Either installs wasmtime's
+// handlers for SIGSEGV, SIGILL and SIGFPE, which pass on what no guest caused.
+EngineFactory WasmtimeFactory();
+
+}  // namespace wasmoor::wasm

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "wasm/wasmtime/guest.h"
+#include "wasm/wasmtime/shared.h"
+
+namespace wasmoor::wasm::wasmtime {
+
+// A component. Its WASI 0.2 is the engine's own; of our grants it gets arguments, environment,
+// preopened directories and standard streams, and no network.
+class ComponentModule : public Module, public std::enable_shared_from_this<ComponentModule> {
+ public:
+  ComponentModule(std::shared_ptr<Shared> shared, wasm_engine_t* engine, ComponentHandle component);
+
+  ModuleKind kind() const override { return ModuleKind::kComponent; }
+  std::vector<Extern> Imports() const override;
+  std::vector<Extern> Exports() const override;
+  Result<std::unique_ptr<Instance>> NewInstance(InstanceOptions options) const override;
+
+  const wasmtime_component_t* get() const { return component_.get(); }
+  Result<const wasmtime_component_linker_t*> Linker() const;
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+  wasm_engine_t* const engine_;  // Owned by shared_.
+  const ComponentHandle component_;
+  const ComponentTypeHandle type_;
+  mutable std::mutex mutex_;
+  mutable ComponentLinkerHandle linker_;
+};
+
+// An instance of a component.
+class ComponentInstance : public Instance {
+ public:
+  ComponentInstance(std::shared_ptr<const ComponentModule> module, std::shared_ptr<Shared> shared,
+                    wasm_engine_t* engine, const wasmtime_component_linker_t* linker,
+                    InstanceOptions options);
+
+  // Hands the grants to the engine's WASI; call once, before Run.
+  Status Grant(const wasi::Grants& grants);
+
+  Result<Exit> Run(const Invocation& invocation) override;
+  void Stop(int signal) override;
+  Usage usage() const override { return guest_.usage(); }
+
+ private:
+  Result<Exit> Instantiate(std::optional<Clock::time_point> deadline);
+  Result<Exit> RunCommand(const Invocation& invocation);
+  Result<Exit> RunExport(const Invocation& invocation);
+  Result<wasmtime_component_func_t> FindCommand();
+
+  const std::shared_ptr<const ComponentModule> module_;
+  const wasmtime_component_linker_t* const linker_;
+  Guest guest_;
+  wasmtime_component_instance_t instance_ = {};
+  bool instantiated_ = false;
+};
+
+}  // namespace wasmoor::wasm::wasmtime

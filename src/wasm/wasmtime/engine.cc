@@ -1,0 +1,112 @@
+#include <csignal>
+
+#include "wasm/wasmtime/component.h"
+#include "wasm/wasmtime/module.h"
+#include "wasmoor/wasm/trusted_code.h"
+#include "wasmoor/wasm/wasmtime.h"
+
+namespace wasmoor::wasm::wasmtime {
+namespace {
+
+constexpr std::string_view kName = "wasmtime";
+
+class WasmtimeEngine : public Engine {
+ public:
+  explicit WasmtimeEngine(const EngineOptions& options)
+      : shared_(std::make_shared<Shared>(options)) {}
+
+  std::string_view name() const override { return kName; }
+  std::string_view version() const override { return WASMTIME_VERSION; }
+  std::string Fingerprint(Tier tier) const override {
+    return FingerprintOf(shared_->options(), tier);
+  }
+  Result<TrustedCode> Compile(Bytes wasm, Tier tier) const override;
+  Result<std::shared_ptr<const Module>> Load(const TrustedCode& code) const override;
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+};
+
+// Binary already, or text turned into binary.
+Result<std::vector<uint8_t>> FromText(Bytes text) {
+  ByteVector binary;
+  TRY_AS(ToStatus(wasmtime_wat2wasm(reinterpret_cast<const char*>(text.data()), text.size(),
+                                    binary.get()),
+                  Code::kInvalidArgument),
+         "neither a WebAssembly binary nor its text format");
+  return std::vector<uint8_t>(binary.data(), binary.data() + binary.size());
+}
+
+Result<std::vector<uint8_t>> Serialized(wasm_engine_t* engine, Bytes wasm, bool is_component) {
+  ByteVector code;
+  if (is_component) {
+    wasmtime_component_t* raw = nullptr;
+    TRY(ToStatus(wasmtime_component_new(engine, wasm.data(), wasm.size(), &raw),
+                 Code::kInvalidArgument));
+    const ComponentHandle component(raw);
+    TRY(ToStatus(wasmtime_component_serialize(component.get(), code.get()), Code::kInternal));
+  } else {
+    wasmtime_module_t* raw = nullptr;
+    TRY(ToStatus(wasmtime_module_new(engine, wasm.data(), wasm.size(), &raw),
+                 Code::kInvalidArgument));
+    const ModuleHandle module(raw);
+    TRY(ToStatus(wasmtime_module_serialize(module.get(), code.get()), Code::kInternal));
+  }
+  return std::vector<uint8_t>(code.data(), code.data() + code.size());
+}
+
+Result<TrustedCode> WasmtimeEngine::Compile(Bytes wasm, Tier tier) const {
+  std::vector<uint8_t> from_text;
+  if (!LooksLikeModule(wasm) && !LooksLikeComponent(wasm)) {
+    from_text = TRY(FromText(wasm));
+    wasm = from_text;
+  }
+  const bool is_component = LooksLikeComponent(wasm);
+  const EngineHandle compiler = TRY(NewEngine(shared_->options(), tier, Purpose::kCompile));
+  auto code = Serialized(compiler.get(), wasm, is_component);
+  if (!code && tier == Tier::kBaseline) {
+    // The one-pass compiler gives up on what it has no code for with the same kind of error as on an invalid module.
+    // Which it was, the other compiler says.
+    return tl::unexpected(Error(Code::kUnimplemented, code.error().message()));
+  }
+  if (!code) return tl::unexpected(std::move(code).error());
+  return CompilerOutput::Trust(*std::move(code), {tier, is_component});
+}
+
+Result<std::shared_ptr<const Module>> WasmtimeEngine::Load(const TrustedCode& code) const {
+  wasm_engine_t* engine = TRY(shared_->Runner(code.info().tier));
+  if (code.info().is_component) {
+    wasmtime_component_t* component = nullptr;
+    TRY(ToStatus(code.in_file()
+                     ? wasmtime_component_deserialize_file(
+                           engine, fmt::format("/proc/self/fd/{}", code.file().get()).c_str(),
+                           &component)
+                     : wasmtime_component_deserialize(engine, code.bytes().data(),
+                                                      code.bytes().size(), &component),
+                 Code::kDataLoss));
+    return std::make_shared<ComponentModule>(shared_, engine, ComponentHandle(component));
+  }
+  wasmtime_module_t* module = nullptr;
+  TRY(ToStatus(code.in_file()
+                   ? wasmoor_module_deserialize_fd(engine, code.file().get(), &module)
+                   : wasmtime_module_deserialize(engine, code.bytes().data(), code.bytes().size(),
+                                                 &module),
+               Code::kDataLoss));
+  return std::make_shared<CoreModule>(shared_, engine, ModuleHandle(module));
+}
+
+Result<std::unique_ptr<Engine>> Create(const EngineOptions& options) {
+  auto engine = std::make_unique<WasmtimeEngine>(options);
+  return engine;
+}
+
+}  // namespace
+}  // namespace wasmoor::wasm::wasmtime
+
+namespace wasmoor::wasm {
+
+EngineFactory WasmtimeFactory() {
+  return {wasmtime::kName, WASMTIME_VERSION, wasmtime::Create};
+}
+
+}  // namespace wasmoor::wasm

@@ -1,0 +1,142 @@
+#include "wasm/wasmtime/guest.h"
+
+#include <algorithm>
+
+#include "wasm/wasmtime/traps.h"
+#include "wasmoor/base/check.h"
+
+namespace wasmoor::wasm::wasmtime {
+namespace {
+
+using hostcall::Outcome;
+
+static_assert(sizeof(hostcall::Value) >= sizeof(wasmtime_val_raw_t) ||
+              sizeof(wasmtime_val_raw_t) == 16);
+
+// Reached at every tick by a guest that loops: on, or the end.
+wasmtime_error_t* OnEpoch(wasmtime_context_t*, void* data, uint64_t* delta,
+                          wasmtime_update_deadline_kind_t*) {
+  const auto* interrupt = static_cast<const hostcall::Interrupt*>(data);
+  if (interrupt->requested()) return wasmtime_error_new("interrupted");
+  *delta = 1;
+  return nullptr;
+}
+
+}  // namespace
+
+Guest::Guest(std::shared_ptr<Shared> shared, InstanceOptions options)
+    : shared_(std::move(shared)), options_(std::move(options)) {
+  limits_.memory_max = options_.limits.memory_bytes;
+  limits_.table_elements_max = options_.limits.table_elements;
+  limits_.instances_max = options_.limits.instances;
+  limits_.memories_max = options_.limits.memories;
+  limits_.tables_max = options_.limits.tables;
+}
+
+void Guest::MakeStore(wasm_engine_t* engine) {
+  CHECK(store_ == nullptr);
+  store_.reset(wasmtime_store_new(engine, this, nullptr));
+  context_ = wasmtime_store_context(store_.get());
+  wasmoor_store_limit(store_.get(), &limits_);
+  if (shared_->many_guests()) {
+    wasmtime_store_epoch_deadline_callback(store_.get(), OnEpoch, &interrupt_, nullptr);
+    wasmtime_context_set_epoch_deadline(context_, 1);
+  }
+}
+
+void Guest::UseMemory(const wasmtime_memory_t& memory) {
+  memory_ = memory;
+  has_memory_ = true;
+}
+
+hostcall::Memory Guest::MemoryOf(wasmtime_caller_t* caller) {
+  if (has_memory_)
+    return {wasmtime_memory_data(context_, &memory_), wasmtime_memory_data_size(context_, &memory_)};
+  // A call from the start function, before the instance is there, or a memory of an unusual kind.
+  constexpr std::string_view kName = "memory";
+  wasmtime_extern_t item;
+  if (!wasmtime_caller_export_get(caller, kName.data(), kName.size(), &item)) return {};
+  hostcall::Memory memory;
+  if (item.kind == WASMTIME_EXTERN_MEMORY) {
+    memory = {wasmtime_memory_data(context_, &item.of.memory),
+              wasmtime_memory_data_size(context_, &item.of.memory)};
+  } else if (item.kind == WASMTIME_EXTERN_SHAREDMEMORY) {
+    // The memory belongs to the instance, which outlives the call, and never moves.
+    memory = {wasmtime_sharedmemory_data(item.of.sharedmemory),
+              wasmtime_sharedmemory_data_size(item.of.sharedmemory)};
+  }
+  wasmtime_extern_delete(&item);
+  return memory;
+}
+
+wasm_trap_t* Guest::CallHost(const hostcall::Table::Entry& entry, wasmtime_caller_t* caller,
+                             wasmtime_val_raw_t* values, size_t count) {
+  hostcall::Call call{MemoryOf(caller),
+                      {reinterpret_cast<hostcall::Value*>(values), count},
+                      interrupt_,
+                      0,
+                      {}};
+  void* const bound = options_.bindings.Get(entry.slot);
+  if (bound == nullptr) {
+    outcome_ = call.Trap(fmt::format("{}.{} is not granted to this guest", entry.function.module,
+                                     entry.function.name));
+  } else {
+    outcome_ = entry.function.handler(bound, call);
+  }
+  if (outcome_ == Outcome::kReturned) [[likely]]
+    return nullptr;
+  exit_code_ = call.exit_code;
+  trap_message_ = std::move(call.trap_message);
+  const std::string_view message = trap_message_.empty() ? "ended by the host" : trap_message_;
+  return wasmtime_trap_new(message.data(), message.size());
+}
+
+std::optional<Exit> Guest::ExitOnRequest() const {
+  if (!interrupt_.requested()) return std::nullopt;
+  Exit exit;
+  exit.kind = interrupt_.reason() == hostcall::StopReason::kDeadline ? Exit::Kind::kTimedOut
+                                                                     : Exit::Kind::kSignaled;
+  exit.signal = interrupt_.signal();
+  return exit;
+}
+
+Exit Guest::ExitFrom(const Ended& ended) const {
+  Exit exit;
+  if (outcome_ == Outcome::kExited) {
+    exit.code = exit_code_;
+    return exit;
+  }
+  if (outcome_ == Outcome::kRaised) {
+    exit.kind = Exit::Kind::kSignaled;
+    exit.signal = exit_code_;
+    return exit;
+  }
+  if (ended.error == nullptr && ended.trap == nullptr) return exit;
+  if (auto requested = ExitOnRequest(); requested && outcome_ != Outcome::kTrapped)
+    return *std::move(requested);
+  int status = 0;
+  if (ended.error != nullptr && wasmtime_error_exit_status(ended.error.get(), &status)) {
+    exit.code = status;
+    return exit;
+  }
+  exit.kind = Exit::Kind::kTrapped;
+  exit.trap = ended.trap != nullptr ? TrapFrom(*ended.trap) : TrapFrom(*ended.error);
+  if (outcome_ == Outcome::kTrapped) {
+    exit.trap.code = TrapCode::kHostFunction;
+    exit.trap.message = trap_message_;
+  }
+  return exit;
+}
+
+Usage Guest::usage() const {
+  return {limits_.memory_used, limits_.table_elements_used, limits_.memory_refused};
+}
+
+wasm_trap_t* CallHostFunction(void* entry, wasmtime_caller_t* caller, wasmtime_val_raw_t* values,
+                              size_t count) {
+  auto* guest =
+      static_cast<Guest*>(wasmtime_context_get_data(wasmtime_caller_context(caller)));
+  return guest->CallHost(*static_cast<const hostcall::Table::Entry*>(entry), caller, values, count);
+}
+
+}  // namespace wasmoor::wasm::wasmtime

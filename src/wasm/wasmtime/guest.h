@@ -1,0 +1,82 @@
+#pragma once
+
+#include <string>
+
+#include "wasm/wasmtime/handles.h"
+#include "wasm/wasmtime/shared.h"
+#include "wasmoor/hostcall/function.h"
+#include "wasmoor/wasm/engine.h"
+
+namespace wasmoor::wasm::wasmtime {
+
+// What belongs to one store beside the store: limits, the interrupt, the contexts of its host
+// functions, and how a host function ended the guest if one did. The store's data pointer points
+// here, so it neither moves nor dies before the store.
+class Guest {
+ public:
+  Guest(std::shared_ptr<Shared> shared, InstanceOptions options);
+  Guest(const Guest&) = delete;
+  Guest& operator=(const Guest&) = delete;
+
+  // The store, under the limits and with the epoch callback. Call once, with the engine of the module.
+  void MakeStore(wasm_engine_t* engine);
+  wasmtime_context_t* context() const { return context_; }
+
+  const InstanceOptions& options() const { return options_; }
+  hostcall::Interrupt& interrupt() { return interrupt_; }
+
+  // Remembers the memory that host functions work on.
+  void UseMemory(const wasmtime_memory_t& memory);
+
+  // Calls a host function for the guest and keeps how it ended; null if the guest goes on.
+  wasm_trap_t* CallHost(const hostcall::Table::Entry& entry, wasmtime_caller_t* caller,
+                        wasmtime_val_raw_t* values, size_t count);
+
+  // Runs `call`, which enters the guest, with the deadline in force; returns how the guest ended. `call` returns an error or a trap
+  // of the C API, both null for success.
+  struct Ended {
+    ErrorHandle error;
+    TrapHandle trap;
+  };
+  template <typename Call>
+  Result<Exit> Run(std::optional<Clock::time_point> deadline, Call call);
+
+  Usage usage() const;
+
+ private:
+  hostcall::Memory MemoryOf(wasmtime_caller_t* caller);
+  std::optional<Exit> ExitOnRequest() const;
+  Exit ExitFrom(const Ended& ended) const;
+
+  const std::shared_ptr<Shared> shared_;
+  const InstanceOptions options_;
+  hostcall::Interrupt interrupt_;
+  wasmoor_limits_t limits_ = {};
+  StoreHandle store_;
+  wasmtime_context_t* context_ = nullptr;
+  wasmtime_memory_t memory_ = {};
+  bool has_memory_ = false;
+  hostcall::Outcome outcome_ = hostcall::Outcome::kReturned;
+  int32_t exit_code_ = 0;
+  std::string trap_message_;
+};
+
+template <typename Call>
+Result<Exit> Guest::Run(std::optional<Clock::time_point> deadline, Call call) {
+  if (!shared_->many_guests()) {
+    if (deadline) {
+      return Fail(Code::kFailedPrecondition,
+                  "an engine for one guest keeps no deadlines: end the process at the deadline");
+    }
+    return ExitFrom(call());
+  }
+  if (interrupt_.requested()) return *ExitOnRequest();
+  const Ticker::Running running(*shared_->ticker(), interrupt_, deadline);
+  return ExitFrom(call());
+}
+
+// The C API's callback for every host function: `entry` is a hostcall::Table::Entry.
+wasm_trap_t* CallHostFunction(void* entry, wasmtime_caller_t* caller, wasmtime_val_raw_t* values,
+                              size_t count);
+
+}  // namespace wasmoor::wasm::wasmtime

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+
+#include "wasm/wasmtime/guest.h"
+
+namespace wasmoor::wasm::wasmtime {
+
+// An instance of a core module. It is instantiated by the first Run, so that the deadline and Stop hold for its
+// start function too.
+class CoreInstance : public Instance {
+ public:
+  // `module` is kept alive, and `linked` and `engine` with it.
+  CoreInstance(std::shared_ptr<const Module> module, std::shared_ptr<Shared> shared,
+               wasm_engine_t* engine, const wasmtime_instance_pre_t* linked,
+               InstanceOptions options);
+
+  Result<Exit> Run(const Invocation& invocation) override;
+  void Stop(int signal) override;
+  Usage usage() const override { return guest_.usage(); }
+
+ private:
+  // Exited with 0 if the guest may go on.
+  Result<Exit> Instantiate(std::optional<Clock::time_point> deadline);
+  Result<Exit> Call(const wasmtime_func_t& function, std::span<const wasmtime_val_t> arguments,
+                    std::span<wasmtime_val_t> results, std::optional<Clock::time_point> deadline);
+  Result<wasmtime_func_t> FindFunction(std::string_view name);
+  Result<Exit> RunEntryPoint(const Invocation& invocation);
+  Result<Exit> RunExport(const Invocation& invocation);
+
+  const std::shared_ptr<const Module> module_;
+  const wasmtime_instance_pre_t* const linked_;
+  Guest guest_;
+  wasmtime_instance_t instance_ = {};
+  bool instantiated_ = false;
+};
+
+}  // namespace wasmoor::wasm::wasmtime

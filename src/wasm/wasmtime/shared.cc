@@ -1,0 +1,19 @@
+#include "wasm/wasmtime/shared.h"
+
+namespace wasmoor::wasm::wasmtime {
+
+Shared::Shared(EngineOptions options) : options_(std::move(options)) {
+  if (many_guests()) ticker_ = std::make_unique<Ticker>(options_.tick);
+}
+
+Result<wasm_engine_t*> Shared::Runner(Tier tier) {
+  const std::lock_guard lock(mutex_);
+  EngineHandle& engine = runners_[static_cast<int>(tier)];
+  if (engine == nullptr) {
+    engine = TRY(NewEngine(options_, tier, Purpose::kRun));
+    if (ticker_ != nullptr) ticker_->AddEngine(engine.get());
+  }
+  return engine.get();
+}
+
+}  // namespace wasmoor::wasm::wasmtime

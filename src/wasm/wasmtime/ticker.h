@@ -1,0 +1,61 @@
+#pragma once
+
+#include <pthread.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "wasm/wasmtime/handles.h"
+#include "wasmoor/hostcall/interrupt.h"
+#include "wasmoor/wasm/options.h"
+
+namespace wasmoor::wasm::wasmtime {
+
+// The one thread of a process with many guests that ends them in time. While guests run it advances the engines' epoch
+// every tick, at which each looks at its Interrupt; it requests the interrupt of those whose deadline
+// has passed; and to the thread of everyone who is to end it sends a signal, again at every tick, so
+// that a blocked system call returns. With no guest running it sleeps. Thread-safe.
+class Ticker {
+ public:
+  explicit Ticker(std::chrono::milliseconds tick);
+  ~Ticker();  // No guest may be running.
+
+  // Its epoch is advanced from now on. The engine outlives the ticker.
+  void AddEngine(wasm_engine_t* engine);
+
+  // A guest that runs on the calling thread for as long as the object lives.
+  class Running {
+   public:
+    Running(Ticker& ticker, hostcall::Interrupt& interrupt, std::optional<Clock::time_point> deadline);
+    ~Running();
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    friend class Ticker;
+    Ticker& ticker_;
+    hostcall::Interrupt& interrupt_;
+    const std::optional<Clock::time_point> deadline_;
+    const pthread_t thread_;
+    size_t index_ = 0;  // In ticker_.running_.
+  };
+
+ private:
+  void Loop();
+  void TickLocked(Clock::time_point now);
+
+  const std::chrono::milliseconds tick_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<wasm_engine_t*> engines_;
+  std::vector<Running*> running_;
+  bool idle_ = false;  // The thread waits for a first guest.
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace wasmoor::wasm::wasmtime
