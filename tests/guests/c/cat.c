@@ -5,7 +5,7 @@
 
 static char buffer[65536];
 
-static int copy(int from, const char *name) {
+static int copy(int from, const char* name) {
   for (;;) {
     ssize_t length = read(from, buffer, sizeof(buffer));
     if (length < 0) {
@@ -24,7 +24,7 @@ static int copy(int from, const char *name) {
   }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc == 1) return copy(STDIN_FILENO, "stdin");
   int status = 0;
   for (int i = 1; i < argc; i++) {

@@ -1,5 +1,5 @@
-// copy FROM TO [BYTES]: copies FROM to TO in pieces of 64 KiB; with BYTES, FROM is read again from its start until
-// so many are written. Prints how many were.
+// copy FROM TO [BYTES]: copies FROM to TO in pieces of 64 KiB; with BYTES, FROM is read again from
+// its start until so many are written. Prints how many were.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 static char buffer[65536];
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 3) {
     fputs("usage: copy FROM TO [BYTES]\n", stderr);
     return 2;

@@ -1,13 +1,13 @@
-// escape TRIES PATH...: opens every PATH again and again, TRIES times in all, as host threads swap what the paths lead
-// through. A file that begins with "SECRET" is one that nobody granted. Prints how many opens worked and how
-// many of them got out; ends with status 1 if any did.
+// escape TRIES PATH...: opens every PATH again and again, TRIES times in all, as host threads swap
+// what the paths lead through. A file that begins with "SECRET" is one that nobody granted. Prints
+// how many opens worked and how many of them got out; ends with status 1 if any did.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 3) {
     fputs("usage: escape TRIES PATH...\n", stderr);
     return 2;

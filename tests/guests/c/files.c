@@ -1,5 +1,5 @@
-// Does what programs do to files, in the directory given ("."), and leaves it as it was. Prints "ok NAME" for
-// every step, and ends with status 1 at the first that does not do what POSIX says.
+// Does what programs do to files, in the directory given ("."), and leaves it as it was. Prints "ok
+// NAME" for every step, and ends with status 1 at the first that does not do what POSIX says.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void step(const char *name, int holds) {
+static void step(const char* name, int holds) {
   if (!holds) {
     printf("FAILED %s (errno %d: %s)\n", name, errno, strerror(errno));
     exit(1);
@@ -17,16 +17,16 @@ static void step(const char *name, int holds) {
   printf("ok %s\n", name);
 }
 
-static long long size_of(const char *path) {
+static long long size_of(const char* path) {
   struct stat info;
   return stat(path, &info) == 0 ? (long long)info.st_size : -1;
 }
 
-static int entries(const char *path) {
-  DIR *directory = opendir(path);
+static int entries(const char* path) {
+  DIR* directory = opendir(path);
   int count = 0;
   if (directory == NULL) return -1;
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
     count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
   }
   closedir(directory);
@@ -50,7 +50,8 @@ static void content(void) {
   step("close", close(file) == 0);
   step("closed is closed", write(file, "x", 1) < 0 && errno == EBADF);
   file = open("scratch/a", O_WRONLY | O_APPEND);
-  step("append", file >= 0 && write(file, "!", 1) == 1 && close(file) == 0 && size_of("scratch/a") == 6);
+  step("append",
+       file >= 0 && write(file, "!", 1) == 1 && close(file) == 0 && size_of("scratch/a") == 6);
   file = open("scratch/a", O_RDONLY);
   step("read-only stays so", file >= 0 && write(file, "x", 1) < 0 && close(file) == 0);
 }
@@ -85,11 +86,12 @@ static void names(void) {
 }
 
 static void removal(void) {
-  step("unlink", unlink("scratch/d/c") == 0 && unlink("scratch/s") == 0 && unlink("scratch/b") == 0);
+  step("unlink",
+       unlink("scratch/d/c") == 0 && unlink("scratch/s") == 0 && unlink("scratch/b") == 0);
   step("rmdir", rmdir("scratch/d") == 0 && rmdir("scratch") == 0 && size_of("scratch") < 0);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   step("chdir", argc < 2 || chdir(argv[1]) == 0);
   step("scratch", mkdir("scratch", 0755) == 0);
   content();

@@ -1,10 +1,12 @@
-// matrix [N]: multiplies two N x N (400) matrices of doubles and prints the trace: floating point and memory.
+// matrix [N]: multiplies two N x N (400) matrices of doubles and prints the trace: floating point
+// and memory.
 #include <stdio.h>
 #include <stdlib.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   size_t n = argc > 1 ? (size_t)atol(argv[1]) : 400;
-  double *a = malloc(n * n * sizeof(*a)), *b = malloc(n * n * sizeof(*b)), *c = calloc(n * n, sizeof(*c));
+  double *a = malloc(n * n * sizeof(*a)), *b = malloc(n * n * sizeof(*b)),
+         *c = calloc(n * n, sizeof(*c));
   if (a == NULL || b == NULL || c == NULL) {
     fputs("matrix: no memory\n", stderr);
     return 1;

@@ -1,5 +1,5 @@
-// serve [CONNECTIONS]: finds the listening socket among its descriptors, says so, and echoes what each connection
-// sends until it ends; after CONNECTIONS (1) of them it stops.
+// serve [CONNECTIONS]: finds the listening socket among its descriptors, says so, and echoes what
+// each connection sends until it ends; after CONNECTIONS (1) of them it stops.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,7 +12,8 @@
 static int find_listener(void) {
   for (int fd = 3; fd < 64; fd++) {
     __wasi_fdstat_t info;
-    if (__wasi_fd_fdstat_get(fd, &info) == 0 && info.fs_filetype == __WASI_FILETYPE_SOCKET_STREAM) return fd;
+    if (__wasi_fd_fdstat_get(fd, &info) == 0 && info.fs_filetype == __WASI_FILETYPE_SOCKET_STREAM)
+      return fd;
   }
   return -1;
 }
@@ -32,7 +33,7 @@ static long long echo(int connection) {
   }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   long connections = argc > 1 ? atol(argv[1]) : 1;
   int listener = find_listener();
   if (listener < 0) {

@@ -1,4 +1,5 @@
-// sha256 [MEBIBYTES]: the SHA-256 (FIPS 180-4) of so many mebibytes (16) of the byte 'a': integer work in registers.
+// sha256 [MEBIBYTES]: the SHA-256 (FIPS 180-4) of so many mebibytes (16) of the byte 'a': integer
+// work in registers.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static void prepare(void) {
 
 static uint32_t rotate(uint32_t x, int by) { return x >> by | x << (32 - by); }
 
-static void compress(const uint8_t *block) {
+static void compress(const uint8_t* block) {
   uint32_t w[64], v[8];
   for (int i = 0; i < 16; i++) {
     w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
@@ -53,8 +54,8 @@ static void compress(const uint8_t *block) {
     uint32_t e = v[4], a = v[0];
     uint32_t first = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
                      ((e & v[5]) ^ (~e & v[6])) + constants[i] + w[i];
-    uint32_t second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                      ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+    uint32_t second =
+        (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
     memmove(v + 1, v, 7 * sizeof(*v));
     v[4] += first;
     v[0] = first + second;
@@ -62,7 +63,7 @@ static void compress(const uint8_t *block) {
   for (int i = 0; i < 8; i++) state[i] += v[i];
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   uint64_t bytes = (uint64_t)(argc > 1 ? atoi(argv[1]) : 16) << 20;
   uint8_t block[64];
   prepare();

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   size_t limit = argc > 1 ? (size_t)atol(argv[1]) : 20000000;
-  unsigned char *composite = calloc(limit + 1, 1);
+  unsigned char* composite = calloc(limit + 1, 1);
   if (composite == NULL) {
     fputs("sieve: no memory\n", stderr);
     return 1;
@@ -13,6 +13,7 @@ int main(int argc, char **argv) {
   for (size_t i = 2; i < limit; i++) {
     if (composite[i]) continue;
     primes++;
+    if (i > limit / i) continue;
     for (size_t j = i * i; j < limit; j += i) composite[j] = 1;
   }
   printf("%zu primes\n", primes);

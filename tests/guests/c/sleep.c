@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   puts("sleeping");
   fflush(stdout);
   long milliseconds = argc > 1 ? atol(argv[1]) : 0;

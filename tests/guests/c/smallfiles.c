@@ -1,12 +1,12 @@
-// smallfiles write|read DIR COUNT: makes the files DIR/f0, DIR/f1 ... of 100 bytes, or opens, reads and closes each;
-// prints how many bytes went through.
+// smallfiles write|read DIR COUNT: makes the files DIR/f0, DIR/f1 ... of 100 bytes, or opens, reads
+// and closes each; prints how many bytes went through.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc != 4) {
     fputs("usage: smallfiles write|read DIR COUNT\n", stderr);
     return 2;

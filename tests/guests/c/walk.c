@@ -6,15 +6,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static char **lines;
+static char** lines;
 static size_t line_count, line_capacity;
 
-static void add_line(const char *path, char kind, long long size) {
+static void add_line(const char* path, char kind, long long size) {
   if (line_count == line_capacity) {
     line_capacity = line_capacity == 0 ? 64 : 2 * line_capacity;
     lines = realloc(lines, line_capacity * sizeof(*lines));
   }
-  char *line = malloc(strlen(path) + 32);
+  char* line = malloc(strlen(path) + 32);
   // The path comes first, for the sort; print_line puts it last.
   sprintf(line, "%s\n%c %lld", path, kind, size);
   lines[line_count++] = line;
@@ -26,14 +26,14 @@ static char kind_of(mode_t mode) {
   return S_ISREG(mode) ? 'f' : '?';
 }
 
-static int walk(const char *path) {
-  DIR *directory = opendir(path);
+static int walk(const char* path) {
+  DIR* directory = opendir(path);
   if (directory == NULL) {
     fprintf(stderr, "walk: %s: %s\n", path, strerror(errno));
     return 1;
   }
   int status = 0;
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
     char child[4096];
     snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
@@ -50,15 +50,15 @@ static int walk(const char *path) {
   return status;
 }
 
-static int compare(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
+static int compare(const void* a, const void* b) {
+  return strcmp(*(char* const*)a, *(char* const*)b);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   int status = walk(argc > 1 ? argv[1] : ".");
   qsort(lines, line_count, sizeof(*lines), compare);
   for (size_t i = 0; i < line_count; i++) {
-    char *end = strchr(lines[i], '\n');
+    char* end = strchr(lines[i], '\n');
     printf("%s %.*s\n", end + 1, (int)(end - lines[i]), lines[i]);
   }
   return status;

@@ -1,5 +1,5 @@
-// Counts the words of stdin and prints the most frequent, with the standard library's streams, containers
-// and algorithms; exceptions are not in Debian's libc++ for wasm.
+// Counts the words of stdin and prints the most frequent, with the standard library's streams,
+// containers and algorithms; exceptions are not in Debian's libc++ for wasm.
 #include <algorithm>
 #include <cctype>
 #include <iomanip>
@@ -20,7 +20,8 @@ struct Count {
 std::vector<Count> Counted(std::istream& input) {
   std::map<std::string, size_t> times;
   for (std::string word; input >> word;) {
-    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     times[word]++;
   }
   std::vector<Count> counts;
