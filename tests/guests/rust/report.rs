@@ -31,6 +31,9 @@ fn main() {
             process::exit(1);
         }
     }
-    println!("NAME is {}", env::var("NAME").unwrap_or_else(|_| "not set".to_string()));
+    println!(
+        "NAME is {}",
+        env::var("NAME").unwrap_or_else(|_| "not set".to_string())
+    );
     println!("took time: {}", started.elapsed().as_nanos() > 0);
 }
