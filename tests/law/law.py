@@ -167,7 +167,7 @@ class Law:
 
 
 def is_test(path):
-    return re.search(r"_(?:test|bench|fuzz)\.cc$", path) is not None
+    return re.search(r"_(?:test|bench|fuzz)\.(?:cc|h)$", path) is not None
 
 
 def main():
