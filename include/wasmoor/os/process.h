@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/os/fd.h"
+
+namespace wasmoor::os {
+
+// Starts this very program again (whatever became of its name) with other arguments, `input` as its
+// standard input and nothing else of ours: no other descriptor, a session of its own, output to
+// /dev/null. Not waited for: it is adopted when this process ends. arguments[0] is the name it goes by.
+Status SpawnSelfDetached(std::span<const std::string> arguments, const Fd& input);
+
+// This process gives way to every other from now on: SCHED_IDLE and the idle class of disk access.
+void RunInBackground();
+
+// Ends this process by `signal`, as if it had done it to itself; 128 + signal in a shell. Writes no
+// core file. Never returns.
+[[noreturn]] void DieBySignal(int signal);
+
+// A file that exists in memory only, holding `bytes`, its position at the start.
+Result<Fd> FileInMemory(const char* name, std::span<const uint8_t> bytes);
+
+}  // namespace wasmoor::os

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/wasm/engine.h"
+
+namespace wasmoor::cmd {
+
+// The engines built into this program, the default first. A new engine is a folder under wasm/ and a line
+// in engines.cc.
+std::span<const wasm::EngineFactory> Engines();
+
+// The one called `name`; the default if it is empty. kNotFound names those there are.
+Result<wasm::EngineFactory> FindEngine(std::string_view name);
+
+}  // namespace wasmoor::cmd

@@ -1,0 +1,63 @@
+#include "cmd/wasmoor/compile.h"
+
+#include <cstdio>
+
+#include "cmd/wasmoor/compiler.h"
+#include "wasmoor/base/units.h"
+#include "wasmoor/os/file.h"
+#include "wasmoor/os/process.h"
+
+namespace wasmoor::cmd {
+namespace {
+
+std::string_view Verdict(wasm::Cache::Found::Source source) {
+  switch (source) {
+    case wasm::Cache::Found::Source::kHit: return "was there already";
+    case wasm::Cache::Found::Source::kCompiled: return "compiled";
+    case wasm::Cache::Found::Source::kWaited: return "compiled by another process meanwhile";
+  }
+  return "compiled";
+}
+
+}  // namespace
+
+void CompileCommand::Configure(CLI::App& app) {
+  app.add_option("FILE", files_, "Modules or components; '-' reads one from standard input")
+      ->required();
+  app.add_flag("--background", background_,
+               "Give way to every other process, and compile nothing that another process compiles");
+  app.add_flag("-q,--quiet", quiet_, "Say nothing but errors");
+  engine_.Configure(app);
+  app.footer(
+      "The compiled code stays in the cache, from which only this user's wasmoor loads it; there is no way to "
+      "write it\nto a file of your own, because loading such a file would be running native code.\n\n"
+      "Exit status: 0 if all are in the cache; 126 if one is not valid, 127 if one is not there.");
+}
+
+Result<int> CompileCommand::Run() {
+  if (background_) os::RunInBackground();
+  wasm::EngineOptions options;
+  options.parallel_compile = !background_;
+  const Compiler compiler = TRY(Compiler::Create(engine_, std::move(options)));
+  if (compiler.cache() == nullptr)
+    return Fail(Code::kFailedPrecondition, "there is no cache to compile into");
+  for (const std::string& file : files_) {
+    const program::Source source = TRY(program::OpenSource(file));
+    if (background_) {
+      const auto bytes = TRY_AS(
+          os::ReadAll(source.file, compiler.cache()->options().max_module_bytes), "{}", file);
+      TRY_AS(compiler.cache()->Optimize(compiler.engine(), bytes), "{}", file);
+      continue;
+    }
+    const wasm::Cache::Found found =
+        TRY(compiler.Load(source, wasm::Cache::Policy::kOptimized));
+    if (quiet_) continue;
+    std::string line = fmt::format("{}: {}", file, Verdict(found.source));
+    if (found.source == wasm::Cache::Found::Source::kCompiled)
+      line += fmt::format(" in {}", FormatDuration(found.compile_time));
+    puts(line.c_str());
+  }
+  return 0;
+}
+
+}  // namespace wasmoor::cmd

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cmd/wasmoor/command.h"
+#include "cmd/wasmoor/run_options.h"
+
+namespace wasmoor::cmd {
+
+// wasmoor compile: fills the cache ahead of a run.
+class CompileCommand : public Command {
+ public:
+  std::string_view name() const override { return "compile"; }
+  std::string_view summary() const override {
+    return "Compile modules into the cache, so that their first run starts at once";
+  }
+  std::string_view synopsis() const override { return "[OPTIONS] FILE..."; }
+  void Configure(CLI::App& app) override;
+  Status Check() override { return engine_.Check(); }
+  Result<int> Run() override;
+
+ private:
+  EngineFlags engine_;
+  std::vector<std::string> files_;
+  bool background_ = false, quiet_ = false;
+};
+
+}  // namespace wasmoor::cmd

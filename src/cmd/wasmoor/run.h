@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "cmd/wasmoor/command.h"
+#include "cmd/wasmoor/run_options.h"
+#include "wasmoor/program/program.h"
+
+namespace wasmoor::cmd {
+
+// wasmoor run: one guest, in this process, until it ends.
+class RunCommand : public Command {
+ public:
+  std::string_view name() const override { return "run"; }
+  std::string_view summary() const override { return "Run a WebAssembly program"; }
+  std::string_view synopsis() const override { return "[OPTIONS] FILE [ARGS...]"; }
+  void Configure(CLI::App& app) override;
+  Status Check() override;
+  Result<int> Run() override;
+
+ private:
+  Status StartDeadline(const std::string& file);
+  int Finish(const std::string& file, const wasm::Cache::Found& found, const program::Guest& guest,
+             const wasm::Exit& exit);
+
+  RunFlags flags_;
+  CLI::App* app_ = nullptr;
+  std::chrono::steady_clock::time_point started_;
+};
+
+}  // namespace wasmoor::cmd

@@ -1,0 +1,170 @@
+#include "cmd/wasmoor/run_options.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "cmd/engines.h"
+#include "wasmoor/base/units.h"
+#include "wasmoor/os/socket.h"
+
+namespace wasmoor::cmd {
+namespace {
+
+constexpr std::string_view kGuestSeparator = "::";
+constexpr std::string_view kReadOnlySuffix = ":ro";
+
+// The guest runs on this process's own stack, of which the kernel grants 8 MiB by default and our own
+// frames need the rest.
+constexpr uint64_t kDefaultStack = 1 << 20;
+constexpr uint64_t kSmallestStack = 64 << 10;
+constexpr uint64_t kLargestStack = 6 << 20;
+
+Status SetFeatures(const std::vector<std::string>& names, bool value, wasm::Features* features) {
+  for (const std::string& name : names) {
+    bool known = false;
+    std::string all;
+    for (const wasm::FeatureInfo& feature : wasm::AllFeatures()) {
+      if (feature.name == name) {
+        features->*feature.member = value;
+        known = true;
+      }
+      all += (all.empty() ? "" : ", ") + std::string(feature.name);
+    }
+    if (!known)
+      return Fail(Code::kInvalidArgument, "no feature is called '{}'; there are: {}", name, all);
+  }
+  return {};
+}
+
+// NAME=VALUE, or NAME for the value it has here.
+Result<std::pair<std::string, std::string>> ParseVariable(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || text.empty())
+    return Fail(Code::kInvalidArgument, "--env '{}': has no name: write NAME=VALUE", text);
+  if (equals != std::string::npos)
+    return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
+  const char* value = std::getenv(text.c_str());
+  if (value == nullptr) {
+    return Fail(Code::kInvalidArgument,
+                "--env {}: is not set here: set it, or write {}=VALUE", text, text);
+  }
+  return std::make_pair(text, std::string(value));
+}
+
+}  // namespace
+
+Result<DirectoryFlag> ParseDirectory(std::string_view text) {
+  DirectoryFlag flag;
+  std::string_view rest = text;
+  if (rest.ends_with(kReadOnlySuffix)) {
+    flag.access = wasi::Access::kReadOnly;
+    rest.remove_suffix(kReadOnlySuffix.size());
+  }
+  const size_t separator = rest.find(kGuestSeparator);
+  flag.host = rest.substr(0, separator);
+  flag.guest = separator == std::string_view::npos
+                   ? rest
+                   : rest.substr(separator + kGuestSeparator.size());
+  if (flag.host.empty() || flag.guest.empty()) {
+    return Fail(Code::kInvalidArgument, "--dir '{}': write HOST, HOST::GUEST, or either with :ro",
+                text);
+  }
+  return flag;
+}
+
+namespace {
+
+// Opens what is granted. Errors name the option and its text.
+Result<wasi::Grants> GrantsFrom(const RunFlags& flags) {
+  wasi::Grants grants;
+  for (const std::string& text : flags.environment)
+    grants.environment.push_back(TRY(ParseVariable(text)));
+  for (const std::string& text : flags.directories) {
+    DirectoryFlag flag = TRY(ParseDirectory(text));
+    os::Fd directory(::open(flag.host.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) return FailErrno(errno, "--dir {}", flag.host);
+    grants.preopens.push_back({std::move(flag.host), std::move(flag.guest), flag.access,
+                               std::move(directory)});
+  }
+  for (const std::string& text : flags.listeners)
+    grants.listeners.push_back({text, TRY_AS(os::ListenTcp(text), "--tcplisten")});
+  grants.standard_input = os::Fd(STDIN_FILENO);
+  grants.standard_output = os::Fd(STDOUT_FILENO);
+  grants.standard_error = os::Fd(STDERR_FILENO);
+  return grants;
+}
+
+}  // namespace
+
+void EngineFlags::Configure(CLI::App& app) {
+  app.add_option("--engine", engine, "Engine to use; see 'wasmoor --version'")->type_name("NAME");
+  app.add_option("--enable", enable, "Allow a WebAssembly proposal that is off by default (threads, …)")
+      ->type_name("FEATURE")
+      ->allow_extra_args(false);
+  app.add_option("--disable", disable, "Refuse modules that use a WebAssembly proposal")
+      ->type_name("FEATURE")
+      ->allow_extra_args(false);
+  app.add_option("--cache-dir", cache_directory, "Folder of the compiled modules")
+      ->type_name("DIR");
+  app.add_flag("--no-cache", no_cache, "Compile anew, keep nothing");
+}
+
+Status EngineFlags::Check() {
+  factory = TRY_AS(FindEngine(engine), "--engine");
+  TRY_AS(SetFeatures(enable, true, &features), "--enable");
+  TRY_AS(SetFeatures(disable, false, &features), "--disable");
+  return {};
+}
+
+void RunFlags::Configure(CLI::App& app) {
+  const auto repeated = [&](const char* name, std::vector<std::string>& texts, const char* help,
+                            const char* type) {
+    app.add_option(name, texts, help)->type_name(type)->allow_extra_args(false);
+  };
+  repeated("--dir", directories,
+           "Grant a directory, with all in it, as GUEST (or by its own name); ':ro' at the end grants "
+           "reading only",
+           "HOST[::GUEST][:ro]");
+  repeated("--env", environment, "Set an environment variable; without a value, pass ours on",
+           "NAME[=VALUE]");
+  repeated("--tcplisten", listeners,
+           "Listen here and give the guest the socket, as its next descriptor after the directories",
+           "ADDR:PORT");
+  app.add_option("--invoke", invoke,
+                 "Call this export instead of the program's start; ARGS are its arguments (of a "
+                 "component: 'name(1, \"two\")')")
+      ->type_name("EXPORT");
+  app.add_option("--max-memory", max_memory_text, "Most linear memory the guest may have, in all (4GiB)")
+      ->type_name("SIZE");
+  app.add_option("--max-stack", max_stack_text, "Most stack the guest may use (1MiB)")->type_name("SIZE");
+  app.add_option("--timeout", timeout_text, "End the guest after this time, with status 124")
+      ->type_name("DURATION");
+  app.add_option("--tier", tier,
+                 "Code to run: optimized; baseline (compiles fast, runs slower); auto: whatever is "
+                 "ready soonest, while the optimized code is made in the background for next time")
+      ->type_name("TIER")
+      ->check(CLI::IsMember({"auto", "baseline", "optimized"}));
+  app.add_flag("--stats", stats, "When it ends, say on standard error what it used");
+  app.add_flag("--json", json, "Statistics and errors as JSON");
+  engine.Configure(app);
+}
+
+Status RunFlags::Check() {
+  TRY(engine.Check());
+  if (!max_memory_text.empty())
+    limits.memory_bytes = TRY_AS(ParseSize(max_memory_text), "--max-memory");
+  stack_bytes = kDefaultStack;
+  if (!max_stack_text.empty()) stack_bytes = TRY_AS(ParseSize(max_stack_text), "--max-stack");
+  if (stack_bytes < kSmallestStack || stack_bytes > kLargestStack) {
+    return Fail(Code::kInvalidArgument, "--max-stack {}: must be from {} to {}", max_stack_text,
+                FormatSize(kSmallestStack), FormatSize(kLargestStack));
+  }
+  if (!timeout_text.empty()) timeout = TRY_AS(ParseDuration(timeout_text), "--timeout");
+  grants = TRY(GrantsFrom(*this));
+  return {};
+}
+
+}  // namespace wasmoor::cmd

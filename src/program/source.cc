@@ -1,0 +1,91 @@
+#include "wasmoor/program/source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include "wasmoor/os/file.h"
+
+namespace wasmoor::program {
+namespace {
+
+constexpr std::string_view kStandardInput = "-";
+constexpr size_t kHeadSize = 16;
+
+struct Magic {
+  std::string_view bytes;
+  std::string_view sentence;
+};
+
+// What people try to run by mistake, by how it begins.
+constexpr std::array kMagics = {
+    Magic{"#!", "is a script, not WebAssembly: run it with its interpreter"},
+    Magic{"\x1f\x8b", "is compressed with gzip: unpack it first"},
+    Magic{"\x28\xb5\x2f\xfd", "is compressed with zstd: unpack it first"},
+    Magic{"PK\x03\x04", "is a zip archive, not WebAssembly: unpack it first"},
+    Magic{"MZ", "is a Windows executable, not WebAssembly"},
+    Magic{"BC\xc0\xde", "is LLVM bitcode, not WebAssembly: link it with wasm-ld first"},
+    Magic{"!<arch>", "is a static library, not WebAssembly: link it first"},
+    Magic{"\xcf\xfa\xed\xfe", "is a macOS executable, not WebAssembly"},
+};
+
+constexpr std::string_view kElf = "\x7f" "ELF";
+constexpr size_t kElfOsAbi = 7;
+constexpr unsigned char kElfOsAbiWasmtime = 200;  // What the engine writes into its precompiled files.
+
+Status CheckKind(const std::string& name, const struct stat& status) {
+  switch (status.st_mode & S_IFMT) {
+    case S_IFREG: return {};
+    case S_IFDIR:
+      return Fail(Code::kInvalidArgument, "{}: is a directory: name the .wasm file in it", name);
+    case S_IFIFO:
+      return Fail(Code::kInvalidArgument, "{}: is a FIFO: give it on standard input, 'run - < {}'",
+                  name, name);
+    case S_IFSOCK: return Fail(Code::kInvalidArgument, "{}: is a socket, not a file", name);
+    default: return Fail(Code::kInvalidArgument, "{}: is a device, not a file", name);
+  }
+}
+
+Status CheckHead(const std::string& name, std::string_view head) {
+  if (head.empty()) return Fail(Code::kInvalidArgument, "{}: is empty", name);
+  if (head.starts_with(kElf)) {
+    if (head.size() > kElfOsAbi && static_cast<unsigned char>(head[kElfOsAbi]) == kElfOsAbiWasmtime) {
+      return Fail(Code::kInvalidArgument,
+                  "{}: is precompiled code, which is only ever loaded from wasmoor's own cache: run "
+                  "the .wasm it was made from",
+                  name);
+    }
+    return Fail(Code::kInvalidArgument, "{}: is a native (ELF) program, not WebAssembly: run it directly",
+                name);
+  }
+  for (const Magic& magic : kMagics) {
+    if (head.starts_with(magic.bytes))
+      return Fail(Code::kInvalidArgument, "{}: {}", name, magic.sentence);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Source> OpenSource(const std::string& name) {
+  if (name == kStandardInput) {
+    // A descriptor of its own: the guest's standard input stays what it is.
+    os::Fd file(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+    if (!file.valid()) return FailErrno(errno, "standard input");
+    return Source{name, std::move(file)};
+  }
+  // Not to block on a FIFO before it is seen to be one; no meaning for a regular file.
+  os::Fd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file.valid()) return FailErrno(errno, "{}", name);
+  TRY(CheckKind(name, TRY(os::Stat(file))));
+  std::array<uint8_t, kHeadSize> head;
+  const size_t size = TRY_AS(os::ReadAt(file, head, 0), "{}", name);
+  TRY(CheckHead(name, {reinterpret_cast<const char*>(head.data()), size}));
+  return Source{name, std::move(file)};
+}
+
+}  // namespace wasmoor::program
