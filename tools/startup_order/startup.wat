@@ -1,0 +1,36 @@
+;; What the C library of a guest asks for between its start and its end: the program that is traced to
+;; find out which functions of ours a start needs.
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get"
+    (func $environ_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_dir_name"
+    (func $fd_prestat_dir_name (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fd_fdstat_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get"
+    (func $clock_time_get (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 0) "hello\n")
+  (table 2 funcref)
+  (elem (i32.const 1) $start)
+  (func $start (export "_start")
+    (drop (call $args_sizes_get (i32.const 64) (i32.const 68)))
+    (drop (call $args_get (i32.const 1024) (i32.const 2048)))
+    (drop (call $environ_sizes_get (i32.const 64) (i32.const 68)))
+    (drop (call $environ_get (i32.const 1024) (i32.const 2048)))
+    (drop (call $fd_prestat_get (i32.const 3) (i32.const 64)))
+    (drop (call $fd_prestat_dir_name (i32.const 3) (i32.const 1024) (i32.const 1)))
+    (drop (call $fd_prestat_get (i32.const 4) (i32.const 64)))
+    (drop (call $fd_fdstat_get (i32.const 1) (i32.const 64)))
+    (drop (call $clock_time_get (i32.const 0) (i64.const 1) (i32.const 64)))
+    (drop (call $random_get (i32.const 64) (i32.const 8)))
+    (i32.store (i32.const 64) (i32.const 0))
+    (i32.store (i32.const 68) (i32.const 6))
+    (drop (call $fd_write (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 72)))
+    (if (i32.eqz (i32.load (i32.const 72))) (then (call $proc_exit (i32.const 1))))))
