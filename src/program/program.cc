@@ -1,5 +1,7 @@
 #include "wasmoor/program/program.h"
 
+#include <unistd.h>
+
 #include "wasmoor/os/file.h"
 #include "wasmoor/wasm/trusted_code.h"
 
@@ -27,6 +29,20 @@ Result<wasm::Cache::Found> LoadUncached(const wasm::Engine& engine, const Source
   return found;
 }
 
+// A component's WASI is the engine's own, which takes descriptors of its own for what is granted. Only
+// this process's standard streams it uses as they are, and so they stay open.
+Result<std::unique_ptr<wasm::Instance>> NewComponent(const wasm::Module& module,
+                                                     wasi::Grants& grants, Guest::Options options) {
+  auto made = module.NewInstance({.limits = options.limits,
+                                  .bindings = std::move(options.bindings),
+                                  .grants = &grants});
+  for (os::Fd* stream :
+       {&grants.standard_input, &grants.standard_output, &grants.standard_error}) {
+    if (stream->get() <= STDERR_FILENO) static_cast<void>(stream->Release());
+  }
+  return made;
+}
+
 }  // namespace
 
 Host NewHost() {
@@ -45,12 +61,16 @@ Result<wasm::Cache::Found> Load(const wasm::Engine& engine, const Source& source
 
 Result<std::unique_ptr<Guest>> Guest::Create(const wasm::Module& module, const Host& host,
                                              wasi::Grants grants, Options options) {
+  if (module.kind() == wasm::ModuleKind::kComponent) {
+    auto made = NewComponent(module, grants, std::move(options));
+    if (!made) return tl::unexpected(std::move(made).error());
+    return std::unique_ptr<Guest>(new Guest(nullptr, *std::move(made)));
+  }
   std::unique_ptr<wasi::Context> context = TRY(wasi::Context::Create(std::move(grants)));
   wasm::InstanceOptions instance;
   instance.limits = options.limits;
   instance.bindings = std::move(options.bindings);
   instance.bindings.Bind(host.wasi, *context);
-  instance.grants = &context->grants();
   std::unique_ptr<wasm::Instance> made = TRY(module.NewInstance(std::move(instance)));
   return std::unique_ptr<Guest>(new Guest(std::move(context), std::move(made)));
 }

@@ -37,7 +37,8 @@ class Guest {
     wasm::Limits limits;
     hostcall::Bindings bindings;  // Of the embedder's own functions; WASI is added.
   };
-  // `host` is the one that the module's engine was made with.
+  // `host` is the one that the module's engine was made with. Standard streams that are descriptors 0 to 2
+  // themselves are closed with the guest of a core module, and stay open after a component.
   static Result<std::unique_ptr<Guest>> Create(const wasm::Module& module, const Host& host,
                                                wasi::Grants grants, Options options);
 
@@ -48,7 +49,7 @@ class Guest {
  private:
   Guest(std::unique_ptr<wasi::Context> context, std::unique_ptr<wasm::Instance> instance)
       : context_(std::move(context)), instance_(std::move(instance)) {}
-  std::unique_ptr<wasi::Context> context_;
+  std::unique_ptr<wasi::Context> context_;    // Of a core module.
   std::unique_ptr<wasm::Instance> instance_;  // After the context that it is bound to.
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "cmd/engines.h"
@@ -72,7 +73,10 @@ void Compiler::OptimizeInBackground(const program::Source& source) const {
   // Failing costs the next run some speed and nothing else.
   const auto again = os::OpenAt(os::Fd(), fmt::format("/proc/self/fd/{}", source.file.get()).c_str(),
                                 O_RDONLY | O_CLOEXEC);
-  if (again) (void)os::SpawnSelfDetached(arguments, *again);
+  if (!again) return;
+  // It may end long before this process does, and nobody here waits for it (wait(2) on zombies).
+  ::signal(SIGCHLD, SIG_IGN);
+  (void)os::SpawnSelfDetached(arguments, *again);
 }
 
 }  // namespace wasmoor::cmd

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,16 @@ int Complain(std::string_view command, const std::string& message, int status) {
   return status;
 }
 
+// Whoever starts us without a standard stream shall not have the next file that we open in its place, and
+// then a guest's output or our messages in that file.
+void OccupyStandardStreams() {
+  for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // open(2) takes the lowest free number.
+    if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != stream)
+      _exit(kExitFailed);
+  }
+}
+
 // CLI11 reports by exception; none leaves this function.
 int RunCommandLine(Command& command, int argc, char** argv) {
   CLI::App app(std::string(command.summary()), "wasmoor " + std::string(command.name()));
@@ -49,6 +60,7 @@ int RunCommandLine(Command& command, int argc, char** argv) {
 }
 
 int Main(int argc, char** argv) {
+  OccupyStandardStreams();
   const std::string_view word = argc > 1 ? argv[1] : "";
   if (word == "--version" || word == "-V") {
     fputs(VersionText().c_str(), stdout);

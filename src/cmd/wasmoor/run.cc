@@ -1,9 +1,9 @@
 #include "cmd/wasmoor/run.h"
 
-#include <sys/resource.h>
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "cmd/engines.h"
@@ -38,6 +38,30 @@ void ReportTrap(const std::string& file, const wasm::Trap& trap) {
   fputs(text.c_str(), stderr);
 }
 
+// The streams of the guest. A core module gets descriptors of its own, because it may close them, and other
+// files of its then take their numbers: ours stay ours, for messages. A component closes none, and its
+// engine tells only our very own for terminals.
+Status GrantStreams(wasm::ModuleKind kind, wasi::Grants* grants) {
+  const auto stream = [kind](int own) {
+    constexpr int kAfterStreams = STDERR_FILENO + 1;
+    return os::Fd(kind == wasm::ModuleKind::kComponent
+                      ? own
+                      : ::fcntl(own, F_DUPFD_CLOEXEC, kAfterStreams));
+  };
+  grants->standard_input = stream(STDIN_FILENO);
+  grants->standard_output = stream(STDOUT_FILENO);
+  grants->standard_error = stream(STDERR_FILENO);
+  if (!grants->standard_error.valid()) return FailErrno(errno, "standard streams");
+  return {};
+}
+
+// What a guest does not have is not a file that is not there.
+template <typename T>
+Result<T> AsGuestError(Result<T> result) {
+  if (result || result.error().code() != Code::kNotFound) return result;
+  return Fail(Code::kFailedPrecondition, "{}", result.error().message());
+}
+
 }  // namespace
 
 void RunCommand::Configure(CLI::App& app) {
@@ -60,14 +84,19 @@ void RunCommand::Configure(CLI::App& app) {
 }
 
 Status RunCommand::Check() {
-  if (app_->remaining().empty()) {
+  words_ = app_->remaining();
+  const bool literal = !words_.empty() && words_[0] == "--";
+  if (literal) words_.erase(words_.begin());
+  if (words_.empty())
     return Fail(Code::kInvalidArgument, "which file? 'wasmoor run FILE', or '-' for standard input");
+  if (!literal && words_[0].size() > 1 && words_[0].starts_with('-')) {
+    return Fail(Code::kInvalidArgument,
+                "there is no option {0}; see 'wasmoor run --help' (a file of that name: ./{0})", words_[0]);
   }
   return flags_.Check();
 }
 
 Result<int> RunCommand::Run() {
-  const std::vector<std::string> words = app_->remaining();
   // A guest that writes to a closed pipe is told so (EPIPE) and decides itself.
   ::signal(SIGPIPE, SIG_IGN);
   started_ = Compiler::Clock::now();
@@ -77,7 +106,7 @@ Result<int> RunCommand::Run() {
   options.host = host.table;
   options.stack_bytes = flags_.stack_bytes;
   Compiler compiler = TRY(Compiler::Create(flags_.engine, std::move(options)));
-  const program::Source source = TRY(program::OpenSource(words[0]));
+  const program::Source source = TRY(program::OpenSource(words_[0]));
   const wasm::Cache::Found found = TRY(compiler.Load(source, PolicyOf(flags_.tier)));
   if (WantsBackgroundCompile(found, flags_)) compiler.OptimizeInBackground(source);
 
@@ -85,14 +114,15 @@ Result<int> RunCommand::Run() {
   guest_options.limits = flags_.limits;
   wasm::Invocation invocation;
   invocation.function = flags_.invoke;
-  flags_.grants.arguments = words;
+  flags_.grants.arguments = words_;
+  TRY(GrantStreams(found.module->kind(), &flags_.grants));
   if (!flags_.invoke.empty() && found.module->kind() == wasm::ModuleKind::kCore)
-    invocation.arguments.assign(words.begin() + 1, words.end());
+    invocation.arguments.assign(words_.begin() + 1, words_.end());
   auto guest = TRY_AS(program::Guest::Create(*found.module, host, std::move(flags_.grants),
                                              std::move(guest_options)),
                       "{}", source.name);
   TRY(StartDeadline(source.name));
-  const wasm::Exit exit = TRY_AS(guest->Run(invocation), "{}", source.name);
+  const wasm::Exit exit = TRY_AS(AsGuestError(guest->Run(invocation)), "{}", source.name);
   return Finish(source.name, found, *guest, exit);
 }
 

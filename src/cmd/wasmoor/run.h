@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "cmd/wasmoor/command.h"
 #include "cmd/wasmoor/run_options.h"
@@ -25,6 +26,7 @@ class RunCommand : public Command {
              const wasm::Exit& exit);
 
   RunFlags flags_;
+  std::vector<std::string> words_;  // FILE, and the guest's arguments.
   CLI::App* app_ = nullptr;
   std::chrono::steady_clock::time_point started_;
 };

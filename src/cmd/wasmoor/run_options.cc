@@ -1,7 +1,6 @@
 #include "cmd/wasmoor/run_options.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -91,9 +90,6 @@ Result<wasi::Grants> GrantsFrom(const RunFlags& flags) {
   }
   for (const std::string& text : flags.listeners)
     grants.listeners.push_back({text, TRY_AS(os::ListenTcp(text), "--tcplisten")});
-  grants.standard_input = os::Fd(STDIN_FILENO);
-  grants.standard_output = os::Fd(STDOUT_FILENO);
-  grants.standard_error = os::Fd(STDERR_FILENO);
   return grants;
 }
 
@@ -147,8 +143,9 @@ void RunFlags::Configure(CLI::App& app) {
                  "ready soonest, while the optimized code is made in the background for next time")
       ->type_name("TIER")
       ->check(CLI::IsMember({"auto", "baseline", "optimized"}));
-  app.add_flag("--stats", stats, "When it ends, say on standard error what it used");
-  app.add_flag("--json", json, "Statistics and errors as JSON");
+  auto* statistics =
+      app.add_flag("--stats", stats, "When it ends, say on standard error what it used");
+  app.add_flag("--json", json, "The statistics as one line of JSON")->needs(statistics);
   engine.Configure(app);
 }
 

@@ -39,7 +39,7 @@ struct RunFlags {
   wasm::Limits limits;
   uint64_t stack_bytes = 0;
   std::optional<std::chrono::nanoseconds> timeout;
-  wasi::Grants grants;  // Without arguments.
+  wasi::Grants grants;  // Without arguments and standard streams.
 
   void Configure(CLI::App& app);
   Status Check();
