@@ -19,8 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::system_clock;
 
 // Up to this size of .wasm, optimized code is compiled at once even where time matters: it takes
-// milliseconds, and saves the next start a second compile.
-constexpr size_t kSmallModule = 128 << 10;
+// some 50 ms on one CPU instead of 10, and saves the next start a second compile.
+constexpr size_t kSmallModule = 32 << 10;
 
 // The time of last use is for eviction, which can do with minutes, and costs a write.
 constexpr std::chrono::minutes kTouchInterval{1};
