@@ -44,6 +44,15 @@ TrapCode CodeFromText(std::string_view text) {
   return TrapCode::kOther;
 }
 
+// A frame reads "module!function"; of a module without a name only the function is worth reading.
+std::string WithoutNamelessModules(std::string_view frames) {
+  constexpr std::string_view kNameless = "<unknown>!";
+  std::string text(frames);
+  for (size_t at = text.find(kNameless); at != std::string::npos; at = text.find(kNameless, at))
+    text.erase(at, kNameless.size());
+  return text;
+}
+
 // The engine's text of a trap is
 //   error while executing at wasm backtrace:
 //       0: 0x38 - module!function
@@ -61,7 +70,7 @@ void SplitText(std::string_view text, Trap* trap) {
   if (const size_t head = text.find(kHead);
       head != std::string_view::npos && cause != std::string_view::npos && head < cause) {
     const size_t frames = head + kHead.size();
-    trap->backtrace = text.substr(frames, cause - frames);
+    trap->backtrace = WithoutNamelessModules(text.substr(frames, cause - frames));
     message = text.substr(cause + kCause.size());
   }
   trap->message = OneLine(message);
