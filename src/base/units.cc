@@ -45,9 +45,7 @@ constexpr double kMaxDuration = 100.0 * 365 * 24 * 3600 * kNanosecondsPerSecond;
 
 std::string Lower(std::string_view text) {
   std::string lower;
-  for (char c : text) {
-    if (c != ' ') lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  }
+  for (char c : text) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   return lower;
 }
 
@@ -59,7 +57,8 @@ double Parse(std::string_view text, const std::array<Unit, kCount>& units) {
   const char* end = lower.data() + lower.size();
   const auto [stop, error] = std::from_chars(lower.data(), end, number, std::chars_format::fixed);
   if (error != std::errc() || !std::isfinite(number) || std::signbit(number)) return -1;
-  const std::string_view name(stop, static_cast<size_t>(end - stop));
+  std::string_view name(stop, static_cast<size_t>(end - stop));
+  if (name.starts_with(' ')) name.remove_prefix(1);
   for (const Unit& unit : units) {
     if (unit.name == name) return number * unit.factor;
   }
