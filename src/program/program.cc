@@ -12,7 +12,10 @@ constexpr uint64_t kMaxModuleBytes = uint64_t{1} << 30;
 
 Result<wasm::Cache::Found> LoadUncached(const wasm::Engine& engine, const Source& source,
                                         wasm::Cache::Policy policy) {
-  const std::vector<uint8_t> bytes = TRY(os::ReadAll(source.file, kMaxModuleBytes));
+  auto read = os::ReadAll(source.file, kMaxModuleBytes);
+  if (!read && read.error().code() == Code::kOutOfRange)
+    return Fail(Code::kInvalidArgument, "too big for a module: {}", read.error().message());
+  const std::vector<uint8_t> bytes = TRY(std::move(read));
   const auto started = std::chrono::steady_clock::now();
   wasm::Cache::Found found;
   found.source = wasm::Cache::Found::Source::kCompiled;

@@ -69,6 +69,15 @@ Status CheckHead(const std::string& name, std::string_view head) {
   return {};
 }
 
+// Tells a file that is there from one that is not, which errno alone does not (ENXIO: open(2)).
+tl::unexpected<Error> CannotOpen(const std::string& name, int error) {
+  if (error == ENXIO)
+    return Fail(Code::kInvalidArgument, "{}: is a socket or a device, not a file", name);
+  auto failed = FailErrno(error, "{}", name);
+  if (failed.value().code() != Code::kPermissionDenied) return failed;
+  return tl::unexpected(Error(Code::kFailedPrecondition, failed.value().message(), error));
+}
+
 }  // namespace
 
 Result<Source> OpenSource(const std::string& name) {
@@ -80,7 +89,7 @@ Result<Source> OpenSource(const std::string& name) {
   }
   // Not to block on a FIFO before it is seen to be one; no meaning for a regular file.
   os::Fd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file.valid()) return FailErrno(errno, "{}", name);
+  if (!file.valid()) return CannotOpen(name, errno);
   TRY(CheckKind(name, TRY(os::Stat(file))));
   std::array<uint8_t, kHeadSize> head;
   const size_t size = TRY_AS(os::ReadAt(file, head, 0), "{}", name);

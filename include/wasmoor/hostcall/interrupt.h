@@ -32,6 +32,12 @@ class Interrupt {
     return word_.compare_exchange_strong(none, word, std::memory_order_acq_rel);
   }
 
+  // Takes back the request of a deadline that the guest has outrun. Any other stays.
+  void WithdrawDeadline() {
+    uint32_t deadline = static_cast<uint32_t>(StopReason::kDeadline);
+    word_.compare_exchange_strong(deadline, 0, std::memory_order_acq_rel);
+  }
+
  private:
   std::atomic<uint32_t> word_ = 0;
 };

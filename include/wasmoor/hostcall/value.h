@@ -15,7 +15,7 @@ std::string_view ValueTypeName(ValueType type);  // The text format's name: "i32
 
 // A value as it crosses between guest and host: 16 bytes, not tagged; the signature tells which member
 // holds. Little-endian in memory whatever the host (x86-64 and aarch64 are little-endian themselves).
-union alignas(16) Value {
+union Value {
   int32_t i32;
   int64_t i64;
   float f32;

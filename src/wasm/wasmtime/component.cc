@@ -1,13 +1,18 @@
 #include "wasm/wasmtime/component.h"
 
+#include <algorithm>
+#include <array>
+
 #include "wasm/wasmtime/traps.h"
 #include "wasmoor/wasi/grants.h"
+#include "wasmoor/wasm/imports.h"
 
 namespace wasmoor::wasm::wasmtime {
 namespace {
 
 constexpr std::string_view kCommandInterface = "wasi:cli/run@0.2.";
 constexpr std::string_view kCommandFunction = "run";
+constexpr std::string_view kLinkError = "component imports";  // How the linker's errors begin.
 
 Extern Describe(std::string_view name, const wasmtime_component_item_t& item) {
   Extern described;
@@ -31,6 +36,59 @@ Extern Describe(std::string_view name, const wasmtime_component_item_t& item) {
   return described;
 }
 
+// The packages of WASI 0.2 that the engine brings along.
+constexpr std::array<std::string_view, 6> kProvided = {
+    "wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/",
+};
+constexpr std::string_view kProvidedVersion = "@0.2.";
+
+// Whether the engine's WASI has it shows only when a component is linked, at its first run. This much is
+// known before.
+bool MayBeProvided(const Extern& import) {
+  if (import.kind == ExternKind::kOther) return true;
+  return import.name.find(kProvidedVersion) != std::string::npos &&
+         std::any_of(kProvided.begin(), kProvided.end(), [&](std::string_view package) {
+           return import.name.starts_with(package);
+         });
+}
+
+bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+// The engine takes C strings: what comes after a NUL would silently be lost.
+Status CheckStrings(const wasi::Grants& grants) {
+  for (const std::string& argument : grants.arguments) {
+    if (HasNul(argument)) return Fail(Code::kInvalidArgument, "an argument has a NUL byte in it");
+  }
+  for (const auto& [name, value] : grants.environment) {
+    if (HasNul(name) || HasNul(value)) {
+      return Fail(Code::kInvalidArgument, "environment variable '{}' has a NUL byte in it",
+                  name.c_str());
+    }
+  }
+  for (const wasi::Preopen& preopen : grants.preopens) {
+    if (HasNul(preopen.guest)) {
+      return Fail(Code::kInvalidArgument, "directory '{}': its name for the guest has a NUL byte in it",
+                  preopen.host);
+    }
+  }
+  return {};
+}
+
+// How the messages of wasmoor_component_invoke begin if the call was refused before the guest was
+// entered (third_party/wasmtime/src/invoke.rs), and what that means.
+struct Refusal {
+  std::string_view start;
+  Code code;
+};
+constexpr std::array kRefusals = {
+    Refusal{"cannot parse the call", Code::kInvalidArgument},
+    Refusal{"the call is not valid UTF-8", Code::kInvalidArgument},
+    Refusal{"arguments of '", Code::kInvalidArgument},
+    Refusal{"several exports are called", Code::kInvalidArgument},
+    Refusal{"the component exports no function", Code::kNotFound},
+    Refusal{"the result cannot be shown", Code::kUnimplemented},
+};
+
 using Nth = bool (*)(const wasmtime_component_type_t*, const wasm_engine_t*, size_t, const char**,
                      size_t*, wasmtime_component_item_t*);
 
@@ -46,6 +104,13 @@ std::vector<Extern> DescribeAll(const wasmtime_component_type_t* type, const was
     wasmtime_component_item_delete(&item);
   }
   return all;
+}
+
+std::optional<Error> RefusalIn(std::string message) {
+  for (const Refusal& refusal : kRefusals) {
+    if (message.starts_with(refusal.start)) return Error(refusal.code, std::move(message));
+  }
+  return std::nullopt;
 }
 
 // The path of an open directory. The engine opens preopens by path; this one leads to the very
@@ -84,6 +149,11 @@ Result<const wasmtime_component_linker_t*> ComponentModule::Linker() const {
 }
 
 Result<std::unique_ptr<Instance>> ComponentModule::NewInstance(InstanceOptions options) const {
+  std::vector<MissingImport> missing;
+  for (const Extern& import : Imports()) {
+    if (!MayBeProvided(import)) missing.push_back({import, "a component is given WASI 0.2 only"});
+  }
+  if (!missing.empty()) return Fail(Code::kFailedPrecondition, "{}", DescribeMissing(missing));
   const wasmtime_component_linker_t* linker = TRY(Linker());
   const wasi::Grants none;
   const wasi::Grants& grants = options.grants != nullptr ? *options.grants : none;
@@ -107,6 +177,7 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
                 "a component cannot be given a listening socket ({}): WASI 0.2 opens its own",
                 grants.listeners.front().address);
   }
+  TRY(CheckStrings(grants));
   WasiConfigHandle config(wasi_config_new());
   std::vector<const char*> arguments, names, values;
   for (const std::string& argument : grants.arguments) arguments.push_back(argument.c_str());
@@ -132,7 +203,8 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
   return ToStatus(wasmtime_context_set_wasi(guest_.context(), config.release()), Code::kInternal);
 }
 
-Result<Exit> ComponentInstance::Instantiate(std::optional<Clock::time_point> deadline) {
+Result<std::optional<Exit>> ComponentInstance::Instantiate(
+    std::optional<Clock::time_point> deadline) {
   std::string refusal;
   Exit exit = TRY(guest_.Run(deadline, [&] {
     ErrorHandle error(wasmtime_component_linker_instantiate(linker_, guest_.context(),
@@ -140,10 +212,14 @@ Result<Exit> ComponentInstance::Instantiate(std::optional<Clock::time_point> dea
     if (error != nullptr && !HasFrames(*error)) refusal = OneLine(ErrorText(*error));
     return Guest::Ended{std::move(error), nullptr};
   }));
-  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty())
-    return Fail(Code::kFailedPrecondition, "cannot instantiate the component: {}", refusal);
-  instantiated_ = exit.ok();
-  return exit;
+  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty()) {
+    const bool link = refusal.find(kLinkError) != std::string::npos;
+    return Fail(link ? Code::kFailedPrecondition : Code::kResourceExhausted,
+                "cannot instantiate the component: {}", refusal);
+  }
+  if (!exit.ok()) return exit;
+  instantiated_ = true;
+  return std::nullopt;
 }
 
 Result<wasmtime_component_func_t> ComponentInstance::FindCommand() {
@@ -165,8 +241,21 @@ Result<wasmtime_component_func_t> ComponentInstance::FindCommand() {
               names.empty() ? "it exports nothing" : "it exports " + names);
 }
 
+// wasi:cli/run: run: func() -> result. A component may export anything by that name.
+Status ComponentInstance::CheckCommand(const wasmtime_component_func_t& function) {
+  const ComponentFuncTypeHandle type(wasmtime_component_func_type(&function, guest_.context()));
+  wasmtime_component_valtype_t result;
+  const bool has_result = wasmtime_component_func_type_result(type.get(), &result);
+  const bool is_result = has_result && result.kind == WASMTIME_COMPONENT_VALTYPE_RESULT;
+  if (has_result) wasmtime_component_valtype_delete(&result);
+  if (wasmtime_component_func_type_param_count(type.get()) == 0 && is_result) return {};
+  return Fail(Code::kFailedPrecondition,
+              "not a command: its wasi:cli/run has another type than () -> result");
+}
+
 Result<Exit> ComponentInstance::RunCommand(const Invocation& invocation) {
   const wasmtime_component_func_t function = TRY(FindCommand());
+  TRY(CheckCommand(function));
   wasmtime_component_val_t result = {};
   Exit exit = TRY(guest_.Run(invocation.deadline, [&] {
     return Guest::Ended{ErrorHandle(wasmtime_component_func_call(&function, guest_.context(),
@@ -180,7 +269,7 @@ Result<Exit> ComponentInstance::RunCommand(const Invocation& invocation) {
 }
 
 Result<Exit> ComponentInstance::RunExport(const Invocation& invocation) {
-  std::string refusal;
+  std::optional<Error> refusal;
   ByteVector results;
   const std::string& call = invocation.function;
   if (!invocation.arguments.empty()) {
@@ -191,27 +280,21 @@ Result<Exit> ComponentInstance::RunExport(const Invocation& invocation) {
     ErrorHandle error(wasmoor_component_invoke(guest_.context(), module_->get(), &instance_,
                                                reinterpret_cast<const uint8_t*>(call.data()),
                                                call.size(), results.get()));
-    int status = 0;
-    if (error != nullptr && !HasFrames(*error) && !wasmtime_error_exit_status(error.get(), &status))
-      refusal = OneLine(ErrorText(*error));
+    if (error != nullptr) refusal = RefusalIn(OneLine(ErrorText(*error)));
     return Guest::Ended{std::move(error), nullptr};
   }));
-  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty())
-    return Fail(Code::kInvalidArgument, "{}", refusal);
+  if (exit.kind == Exit::Kind::kTrapped && refusal) return tl::unexpected(*std::move(refusal));
   if (exit.ok()) exit.results = results.text();
   return exit;
 }
 
 Result<Exit> ComponentInstance::Run(const Invocation& invocation) {
   if (!instantiated_) {
-    Exit exit = TRY(Instantiate(invocation.deadline));
-    if (!exit.ok()) return exit;
+    if (auto end = TRY(Instantiate(invocation.deadline))) return *std::move(end);
   }
   return invocation.function.empty() ? RunCommand(invocation) : RunExport(invocation);
 }
 
-void ComponentInstance::Stop(int signal) {
-  guest_.interrupt().Request(hostcall::StopReason::kSignal, signal);
-}
+void ComponentInstance::Stop(int signal) { guest_.Stop(signal); }
 
 }  // namespace wasmoor::wasm::wasmtime

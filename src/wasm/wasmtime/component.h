@@ -46,10 +46,12 @@ class ComponentInstance : public Instance {
   Usage usage() const override { return guest_.usage(); }
 
  private:
-  Result<Exit> Instantiate(std::optional<Clock::time_point> deadline);
+  // How instantiating ended the guest; nothing if it may go on.
+  Result<std::optional<Exit>> Instantiate(std::optional<Clock::time_point> deadline);
   Result<Exit> RunCommand(const Invocation& invocation);
   Result<Exit> RunExport(const Invocation& invocation);
   Result<wasmtime_component_func_t> FindCommand();
+  Status CheckCommand(const wasmtime_component_func_t& function);
 
   const std::shared_ptr<const ComponentModule> module_;
   const wasmtime_component_linker_t* const linker_;

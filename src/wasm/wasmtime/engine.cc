@@ -55,6 +55,18 @@ Result<std::vector<uint8_t>> Serialized(wasm_engine_t* engine, Bytes wasm, bool 
   return std::vector<uint8_t>(code.data(), code.data() + code.size());
 }
 
+// Is this valid with all features that guests may use? kInvalidArgument says why not.
+Status Validate(const EngineOptions& options, Bytes wasm, bool is_component) {
+  const EngineHandle engine = TRY(NewEngine(options, Tier::kOptimized, Purpose::kCompile));
+  if (!is_component) {
+    return ToStatus(wasmtime_module_validate(engine.get(), wasm.data(), wasm.size()),
+                    Code::kInvalidArgument);
+  }
+  // The C API can validate a component only by compiling it.
+  TRY(Serialized(engine.get(), wasm, is_component));
+  return {};
+}
+
 Result<TrustedCode> WasmtimeEngine::Compile(Bytes wasm, Tier tier) const {
   std::vector<uint8_t> from_text;
   if (!LooksLikeModule(wasm) && !LooksLikeComponent(wasm)) {
@@ -65,8 +77,9 @@ Result<TrustedCode> WasmtimeEngine::Compile(Bytes wasm, Tier tier) const {
   const EngineHandle compiler = TRY(NewEngine(shared_->options(), tier, Purpose::kCompile));
   auto code = Serialized(compiler.get(), wasm, is_component);
   if (!code && tier == Tier::kBaseline) {
-    // The one-pass compiler gives up on what it has no code for with the same kind of error as on an invalid module.
-    // Which it was, the other compiler says.
+    // The one-pass compiler gives up on what it has no code for with the same kind of error as on
+    // what is not valid.
+    TRY(Validate(shared_->options(), wasm, is_component));
     return tl::unexpected(Error(Code::kUnimplemented, code.error().message()));
   }
   if (!code) return tl::unexpected(std::move(code).error());

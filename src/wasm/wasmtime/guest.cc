@@ -10,14 +10,14 @@ namespace {
 
 using hostcall::Outcome;
 
-static_assert(sizeof(hostcall::Value) >= sizeof(wasmtime_val_raw_t) ||
-              sizeof(wasmtime_val_raw_t) == 16);
+// A frame is the engine's array of values, looked at as ours.
+static_assert(sizeof(hostcall::Value) == sizeof(wasmtime_val_raw_t));
+static_assert(alignof(hostcall::Value) <= alignof(wasmtime_val_raw_t));
 
 // Reached at every tick by a guest that loops: on, or the end.
 wasmtime_error_t* OnEpoch(wasmtime_context_t*, void* data, uint64_t* delta,
                           wasmtime_update_deadline_kind_t*) {
-  const auto* interrupt = static_cast<const hostcall::Interrupt*>(data);
-  if (interrupt->requested()) return wasmtime_error_new("interrupted");
+  if (static_cast<Guest*>(data)->MustStop()) return wasmtime_error_new("interrupted");
   *delta = 1;
   return nullptr;
 }
@@ -39,9 +39,21 @@ void Guest::MakeStore(wasm_engine_t* engine) {
   context_ = wasmtime_store_context(store_.get());
   wasmoor_store_limit(store_.get(), &limits_);
   if (shared_->many_guests()) {
-    wasmtime_store_epoch_deadline_callback(store_.get(), OnEpoch, &interrupt_, nullptr);
+    wasmtime_store_epoch_deadline_callback(store_.get(), OnEpoch, this, nullptr);
     wasmtime_context_set_epoch_deadline(context_, 1);
   }
+}
+
+void Guest::Stop(int signal) {
+  if (!shared_->many_guests()) return;
+  stop_signal_.store(signal, std::memory_order_release);
+  interrupt_.Request(hostcall::StopReason::kSignal, signal);
+}
+
+bool Guest::MustStop() {
+  if (!interrupt_.requested()) return false;
+  outcome_ = Outcome::kStopped;
+  return true;
 }
 
 void Guest::UseMemory(const wasmtime_memory_t& memory) {
@@ -91,6 +103,15 @@ wasm_trap_t* Guest::CallHost(const hostcall::Table::Entry& entry, wasmtime_calle
   return wasmtime_trap_new(message.data(), message.size());
 }
 
+// A guest that was stopped, or whose time is over, does not begin.
+std::optional<Exit> Guest::ExitBeforeStart(std::optional<Clock::time_point> deadline) {
+  if (const int signal = stop_signal_.load(std::memory_order_acquire); signal != 0)
+    interrupt_.Request(hostcall::StopReason::kSignal, signal);
+  if (deadline && Clock::now() >= *deadline)
+    interrupt_.Request(hostcall::StopReason::kDeadline);
+  return ExitOnRequest();
+}
+
 std::optional<Exit> Guest::ExitOnRequest() const {
   if (!interrupt_.requested()) return std::nullopt;
   Exit exit;
@@ -112,8 +133,10 @@ Exit Guest::ExitFrom(const Ended& ended) const {
     return exit;
   }
   if (ended.error == nullptr && ended.trap == nullptr) return exit;
-  if (auto requested = ExitOnRequest(); requested && outcome_ != Outcome::kTrapped)
-    return *std::move(requested);
+  // Only who was ended by the request: a guest that traps on its own meanwhile has trapped.
+  if (outcome_ == Outcome::kStopped) {
+    if (auto requested = ExitOnRequest()) return *std::move(requested);
+  }
   int status = 0;
   if (ended.error != nullptr && wasmtime_error_exit_status(ended.error.get(), &status)) {
     exit.code = status;

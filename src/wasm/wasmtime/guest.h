@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "wasm/wasmtime/handles.h"
@@ -23,7 +24,8 @@ class Guest {
   wasmtime_context_t* context() const { return context_; }
 
   const InstanceOptions& options() const { return options_; }
-  hostcall::Interrupt& interrupt() { return interrupt_; }
+  // See Instance::Stop. Any thread.
+  void Stop(int signal);
 
   // Remembers the memory that host functions work on.
   void UseMemory(const wasmtime_memory_t& memory);
@@ -32,8 +34,11 @@ class Guest {
   wasm_trap_t* CallHost(const hostcall::Table::Entry& entry, wasmtime_caller_t* caller,
                         wasmtime_val_raw_t* values, size_t count);
 
-  // Runs `call`, which enters the guest, with the deadline in force; returns how the guest ended. `call` returns an error or a trap
-  // of the C API, both null for success.
+  // Called at every tick while the guest runs: is it to end?
+  bool MustStop();
+
+  // Runs `call`, which enters the guest, with the deadline in force; returns how the guest ended.
+  // `call` returns an error or a trap of the C API, both null for success.
   struct Ended {
     ErrorHandle error;
     TrapHandle trap;
@@ -41,16 +46,21 @@ class Guest {
   template <typename Call>
   Result<Exit> Run(std::optional<Clock::time_point> deadline, Call call);
 
+  // How the last host function, or the tick, ended the guest during the last Run; kReturned if none did.
+  hostcall::Outcome outcome() const { return outcome_; }
+
   Usage usage() const;
 
  private:
   hostcall::Memory MemoryOf(wasmtime_caller_t* caller);
+  std::optional<Exit> ExitBeforeStart(std::optional<Clock::time_point> deadline);
   std::optional<Exit> ExitOnRequest() const;
   Exit ExitFrom(const Ended& ended) const;
 
   const std::shared_ptr<Shared> shared_;
   const InstanceOptions options_;
   hostcall::Interrupt interrupt_;
+  std::atomic<int> stop_signal_ = 0;  // Of Stop; 0 if nobody called it.
   wasmoor_limits_t limits_ = {};
   StoreHandle store_;
   wasmtime_context_t* context_ = nullptr;
@@ -68,11 +78,18 @@ Result<Exit> Guest::Run(std::optional<Clock::time_point> deadline, Call call) {
       return Fail(Code::kFailedPrecondition,
                   "an engine for one guest keeps no deadlines: end the process at the deadline");
     }
+    outcome_ = hostcall::Outcome::kReturned;
     return ExitFrom(call());
   }
-  if (interrupt_.requested()) return *ExitOnRequest();
-  const Ticker::Running running(*shared_->ticker(), interrupt_, deadline);
-  return ExitFrom(call());
+  if (auto exit = ExitBeforeStart(deadline)) return *std::move(exit);
+  outcome_ = hostcall::Outcome::kReturned;
+  const auto run = [&] {
+    const Ticker::Running running(*shared_->ticker(), interrupt_, deadline);
+    return call();
+  };
+  Exit exit = ExitFrom(run());
+  if (exit.ok()) interrupt_.WithdrawDeadline();
+  return exit;
 }
 
 // The C API's callback for every host function: `entry` is a hostcall::Table::Entry.

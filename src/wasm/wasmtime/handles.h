@@ -29,6 +29,8 @@ using FuncTypeHandle = Handle<wasm_functype_t, wasm_functype_delete>;
 using ComponentHandle = Handle<wasmtime_component_t, wasmtime_component_delete>;
 using ComponentLinkerHandle = Handle<wasmtime_component_linker_t, wasmtime_component_linker_delete>;
 using ComponentTypeHandle = Handle<wasmtime_component_type_t, wasmtime_component_type_delete>;
+using ComponentFuncTypeHandle =
+    Handle<wasmtime_component_func_type_t, wasmtime_component_func_type_delete>;
 using ExportIndexHandle =
     Handle<wasmtime_component_export_index_t, wasmtime_component_export_index_delete>;
 using WasiConfigHandle = Handle<wasi_config_t, wasi_config_delete>;

@@ -19,6 +19,16 @@ std::string ExportedFunctions(const Module& module) {
   return names.empty() ? "it exports no function" : "it exports " + names;
 }
 
+// Does this end the guest? Not a plain return, which is also code 0, as proc_exit(0) is.
+std::optional<Exit> EndOf(Exit exit, const Guest& guest) {
+  if (exit.ok() && guest.outcome() == hostcall::Outcome::kReturned) return std::nullopt;
+  return exit;
+}
+
+bool IsWithoutTypes(const wasm_functype_t* type) {
+  return wasm_functype_params(type)->size + wasm_functype_results(type)->size == 0;
+}
+
 }  // namespace
 
 CoreInstance::CoreInstance(std::shared_ptr<const Module> module, std::shared_ptr<Shared> shared,
@@ -30,19 +40,20 @@ CoreInstance::CoreInstance(std::shared_ptr<const Module> module, std::shared_ptr
   guest_.MakeStore(engine);
 }
 
-Result<Exit> CoreInstance::Instantiate(std::optional<Clock::time_point> deadline) {
+Result<std::optional<Exit>> CoreInstance::Instantiate(std::optional<Clock::time_point> deadline) {
   std::string refusal;
   Exit exit = TRY(guest_.Run(deadline, [&] {
     wasm_trap_t* trap = nullptr;
     wasmtime_error_t* error =
         wasmtime_instance_pre_instantiate(linked_, guest_.context(), &instance_, &trap);
-    // Without frames it is not the start function that failed.
-    if (error != nullptr && !HasFrames(*error)) refusal = OneLine(ErrorText(*error));
+    // Without frames it is not the start function that failed, unless that is a host function itself.
+    if (error != nullptr && !HasFrames(*error) && guest_.outcome() == hostcall::Outcome::kReturned)
+      refusal = OneLine(ErrorText(*error));
     return Guest::Ended{ErrorHandle(error), TrapHandle(trap)};
   }));
   if (exit.kind == Exit::Kind::kTrapped && !refusal.empty())
     return Fail(Code::kResourceExhausted, "cannot instantiate: {}", refusal);
-  if (!exit.ok()) return exit;
+  if (auto end = EndOf(std::move(exit), guest_)) return end;
 
   constexpr std::string_view kMemory = "memory";
   wasmtime_extern_t item;
@@ -52,7 +63,24 @@ Result<Exit> CoreInstance::Instantiate(std::optional<Clock::time_point> deadline
     wasmtime_extern_delete(&item);
   }
   instantiated_ = true;
-  return exit;
+  return std::nullopt;
+}
+
+Result<std::optional<Exit>> CoreInstance::Initialize(const Invocation& invocation) {
+  if (initialized_) return std::nullopt;
+  const auto function = FindFunction(kInitialize);
+  if (!function || invocation.function == kInitialize) {
+    initialized_ = true;
+    return std::nullopt;
+  }
+  const FuncTypeHandle type(wasmtime_func_type(guest_.context(), &*function));
+  if (!IsWithoutTypes(type.get())) {
+    return Fail(Code::kFailedPrecondition, "not a reactor: '{}' has the type {}, not ()", kInitialize,
+                hostcall::ToString(SignatureOf(type.get())));
+  }
+  Exit exit = TRY(Call(*function, {}, {}, invocation.deadline));
+  initialized_ = exit.ok();
+  return EndOf(std::move(exit), guest_);
 }
 
 Result<wasmtime_func_t> CoreInstance::FindFunction(std::string_view name) {
@@ -88,7 +116,7 @@ Result<Exit> CoreInstance::RunEntryPoint(const Invocation& invocation) {
                 ExportedFunctions(*module_));
   }
   const FuncTypeHandle type(wasmtime_func_type(guest_.context(), &*function));
-  if (wasm_functype_params(type.get())->size + wasm_functype_results(type.get())->size != 0) {
+  if (!IsWithoutTypes(type.get())) {
     return Fail(Code::kFailedPrecondition, "not a command: '_start' has the type {}, not ()",
                 hostcall::ToString(SignatureOf(type.get())));
   }
@@ -107,17 +135,15 @@ Result<Exit> CoreInstance::RunExport(const Invocation& invocation) {
   std::vector<wasmtime_val_t> arguments;
   for (size_t i = 0; i < signature.params.size(); ++i)
     arguments.push_back(TRY(ParseValue(invocation.arguments[i], signature.params[i])));
-  if (const auto initialize = FindFunction(kInitialize);
-      initialize && invocation.function != kInitialize) {
-    Exit exit = TRY(Call(*initialize, {}, {}, invocation.deadline));
-    if (!exit.ok()) return exit;
-  }
+  if (auto end = TRY(Initialize(invocation))) return *std::move(end);
   std::vector<wasmtime_val_t> results(signature.results.size());
   Exit exit = TRY(Call(function, arguments, results, invocation.deadline));
-  if (exit.ok()) {
-    for (const wasmtime_val_t& value : results) {
+  // After proc_exit(0) there are no results.
+  if (exit.ok() && guest_.outcome() == hostcall::Outcome::kReturned) {
+    for (wasmtime_val_t& value : results) {
       if (!exit.results.empty()) exit.results += '\n';
       exit.results += ToText(value);
+      wasmtime_val_unroot(&value);
     }
   }
   return exit;
@@ -125,14 +151,11 @@ Result<Exit> CoreInstance::RunExport(const Invocation& invocation) {
 
 Result<Exit> CoreInstance::Run(const Invocation& invocation) {
   if (!instantiated_) {
-    Exit exit = TRY(Instantiate(invocation.deadline));
-    if (!exit.ok()) return exit;
+    if (auto end = TRY(Instantiate(invocation.deadline))) return *std::move(end);
   }
   return invocation.function.empty() ? RunEntryPoint(invocation) : RunExport(invocation);
 }
 
-void CoreInstance::Stop(int signal) {
-  guest_.interrupt().Request(hostcall::StopReason::kSignal, signal);
-}
+void CoreInstance::Stop(int signal) { guest_.Stop(signal); }
 
 }  // namespace wasmoor::wasm::wasmtime

@@ -20,8 +20,10 @@ class CoreInstance : public Instance {
   Usage usage() const override { return guest_.usage(); }
 
  private:
-  // Exited with 0 if the guest may go on.
-  Result<Exit> Instantiate(std::optional<Clock::time_point> deadline);
+  // How the start function ended the guest; nothing if the guest may go on.
+  Result<std::optional<Exit>> Instantiate(std::optional<Clock::time_point> deadline);
+  // The same for `_initialize` of a reactor, which is called once.
+  Result<std::optional<Exit>> Initialize(const Invocation& invocation);
   Result<Exit> Call(const wasmtime_func_t& function, std::span<const wasmtime_val_t> arguments,
                     std::span<wasmtime_val_t> results, std::optional<Clock::time_point> deadline);
   Result<wasmtime_func_t> FindFunction(std::string_view name);
@@ -33,6 +35,7 @@ class CoreInstance : public Instance {
   Guest guest_;
   wasmtime_instance_t instance_ = {};
   bool instantiated_ = false;
+  bool initialized_ = false;
 };
 
 }  // namespace wasmoor::wasm::wasmtime

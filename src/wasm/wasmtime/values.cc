@@ -1,6 +1,8 @@
 #include "wasm/wasmtime/values.h"
 
 #include <charconv>
+#include <cmath>
+#include <type_traits>
 
 namespace wasmoor::wasm::wasmtime {
 namespace {
@@ -8,55 +10,79 @@ namespace {
 using hostcall::Signature;
 using hostcall::ValueType;
 
-ValueType TypeOf(const wasm_valtype_t* type) {
-  switch (wasm_valtype_kind(type)) {
-    case WASM_I32: return ValueType::kI32;
-    case WASM_I64: return ValueType::kI64;
-    case WASM_F32: return ValueType::kF32;
-    case WASM_F64: return ValueType::kF64;
-    case WASM_FUNCREF: return ValueType::kFuncRef;
-    case WASM_EXTERNREF: return ValueType::kExternRef;
-    default: return ValueType::kOtherRef;
+using ValTypeHandle = Handle<wasm_valtype_t, wasm_valtype_delete>;
+
+// Null for what the C API has no name for.
+ValTypeHandle ValTypeOf(ValueType type) {
+  switch (type) {
+    case ValueType::kI32: return ValTypeHandle(wasm_valtype_new(WASM_I32));
+    case ValueType::kI64: return ValTypeHandle(wasm_valtype_new(WASM_I64));
+    case ValueType::kF32: return ValTypeHandle(wasm_valtype_new(WASM_F32));
+    case ValueType::kF64: return ValTypeHandle(wasm_valtype_new(WASM_F64));
+    case ValueType::kV128: return ValTypeHandle(wasmtime_wasm_valtype_v128());
+    case ValueType::kFuncRef: return ValTypeHandle(wasm_valtype_new(WASM_FUNCREF));
+    case ValueType::kExternRef: return ValTypeHandle(wasm_valtype_new(WASM_EXTERNREF));
+    case ValueType::kOtherRef: return nullptr;
   }
+  return nullptr;
 }
 
-// v128 has no number in wasm.h; wasmtime.h has one for values, and the same for types.
-wasm_valkind_t KindOf(ValueType type) {
-  switch (type) {
-    case ValueType::kI32: return WASM_I32;
-    case ValueType::kI64: return WASM_I64;
-    case ValueType::kF32: return WASM_F32;
-    case ValueType::kF64: return WASM_F64;
-    case ValueType::kFuncRef: return WASM_FUNCREF;
-    default: return WASM_EXTERNREF;
+// By comparison: wasm_valtype_kind, which would tell, ends the process at every type that wasm.h has
+// no number for, and a module may export a function of any.
+ValueType TypeOf(const wasm_valtype_t* type) {
+  for (const ValueType known : {ValueType::kI32, ValueType::kI64, ValueType::kF32, ValueType::kF64,
+                                ValueType::kV128, ValueType::kFuncRef, ValueType::kExternRef}) {
+    if (wasmtime_wasm_valtype_equal(type, ValTypeOf(known).get())) return known;
   }
+  return ValueType::kOtherRef;
 }
 
 std::string LimitsText(uint64_t minimum, bool bounded, uint64_t maximum) {
   return bounded ? fmt::format("{}..{}", minimum, maximum) : fmt::format("{}..", minimum);
 }
 
-// Decimal, or hexadecimal after 0x; a negative number, or the same bits as an unsigned one.
-template <typename Signed, typename Unsigned>
-bool ParseInteger(std::string_view text, Signed* out) {
-  const bool hex = text.starts_with("0x") || text.starts_with("0X");
-  if (hex) text.remove_prefix(2);
-  const char* end = text.data() + text.size();
-  Unsigned bits = 0;
-  if (text.starts_with('-')) {
-    const auto [stop, error] = std::from_chars(text.data(), end, *out);
-    return error == std::errc() && stop == end;
-  }
-  const auto [stop, error] = std::from_chars(text.data(), end, bits, hex ? 16 : 10);
-  *out = static_cast<Signed>(bits);
-  return error == std::errc() && stop == end;
+// Takes the sign off; false if there is another one behind it.
+bool TakeSign(std::string_view* text, bool* negative) {
+  *negative = text->starts_with('-');
+  if (*negative || text->starts_with('+')) text->remove_prefix(1);
+  return !text->starts_with('-') && !text->starts_with('+');
 }
 
+bool TakeHexPrefix(std::string_view* text) {
+  if (!text->starts_with("0x") && !text->starts_with("0X")) return false;
+  text->remove_prefix(2);
+  return true;
+}
+
+// Decimal, or hexadecimal after 0x; a signed number, or the same bits as an unsigned one.
+template <typename Signed>
+bool ParseInteger(std::string_view text, Signed* out) {
+  using Unsigned = std::make_unsigned_t<Signed>;
+  bool negative = false;
+  if (!TakeSign(&text, &negative)) return false;
+  const int base = TakeHexPrefix(&text) ? 16 : 10;
+  const char* end = text.data() + text.size();
+  Unsigned magnitude = 0;
+  const auto [stop, error] = std::from_chars(text.data(), end, magnitude, base);
+  if (error != std::errc() || stop != end) return false;
+  constexpr Unsigned kLowest = Unsigned{1} << (sizeof(Unsigned) * 8 - 1);
+  if (negative && magnitude > kLowest) return false;
+  *out = static_cast<Signed>(negative ? Unsigned{0} - magnitude : magnitude);
+  return true;
+}
+
+// Decimal, hexadecimal after 0x ("0x1.8p3"), "inf" or "nan".
 template <typename T>
 bool ParseFloat(std::string_view text, T* out) {
+  bool negative = false;
+  if (!TakeSign(&text, &negative)) return false;
+  const auto format = TakeHexPrefix(&text) ? std::chars_format::hex : std::chars_format::general;
   const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, *out);
-  return error == std::errc() && stop == end;
+  T magnitude = 0;
+  const auto [stop, error] = std::from_chars(text.data(), end, magnitude, format);
+  if (error != std::errc() || stop != end || std::signbit(magnitude)) return false;
+  *out = negative ? -magnitude : magnitude;
+  return true;
 }
 
 }  // namespace
@@ -74,7 +100,12 @@ FuncTypeHandle FuncTypeOf(const Signature& signature) {
   const auto vector_of = [](const std::vector<ValueType>& types) {
     wasm_valtype_vec_t vector;
     wasm_valtype_vec_new_uninitialized(&vector, types.size());
-    for (size_t i = 0; i < types.size(); ++i) vector.data[i] = wasm_valtype_new(KindOf(types[i]));
+    for (size_t i = 0; i < types.size(); ++i) {
+      ValTypeHandle type = ValTypeOf(types[i]);
+      // Such a function fits no import of the kind, and linking says so.
+      if (type == nullptr) type = ValTypeOf(ValueType::kExternRef);
+      vector.data[i] = type.release();
+    }
     return vector;
   };
   wasm_valtype_vec_t params = vector_of(signature.params);
@@ -98,11 +129,11 @@ void DescribeExtern(const wasm_externtype_t* type, Extern* out) {
       return;
     }
     case WASM_EXTERN_TABLE: {
-      const wasm_limits_t* limits =
-          wasm_tabletype_limits(wasm_externtype_as_tabletype_const(type));
+      // Without its limits: asking for those of a table that may hold 2^32 elements ends the process.
+      const auto* table = wasm_externtype_as_tabletype_const(type);
       out->kind = ExternKind::kTable;
-      out->type = LimitsText(limits->min, limits->max != wasm_limits_max_default, limits->max) +
-                  " elements";
+      out->type = fmt::format(
+          "table of {}", hostcall::ValueTypeName(TypeOf(wasm_tabletype_element(table))));
       return;
     }
     case WASM_EXTERN_MEMORY: {
@@ -125,11 +156,11 @@ Result<wasmtime_val_t> ParseValue(std::string_view literal, ValueType type) {
   switch (type) {
     case ValueType::kI32:
       value.kind = WASMTIME_I32;
-      good = ParseInteger<int32_t, uint32_t>(literal, &value.of.i32);
+      good = ParseInteger(literal, &value.of.i32);
       break;
     case ValueType::kI64:
       value.kind = WASMTIME_I64;
-      good = ParseInteger<int64_t, uint64_t>(literal, &value.of.i64);
+      good = ParseInteger(literal, &value.of.i64);
       break;
     case ValueType::kF32:
       value.kind = WASMTIME_F32;
