@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <atomic>
 #include <cstddef>
 #include <random>
 
@@ -104,6 +105,26 @@ TEST_P(CrashTest, PublishesWithoutALeftover) {
   EXPECT_EQ(child.Wait(), 0);
   EXPECT_EQ(Load(Open(), BytesOf("module")).source, Source::kHit);
   EXPECT_THAT(test::FilesIn(directory), SizeIs(1));
+}
+
+TEST_P(CrashTest, PruneTakesNothingFromAWriterAtWork) {
+  engine.behaviour.code_bytes = 8'000'000;
+  std::atomic<bool> done = false;
+  const Cache cache = Open();
+  for (int round = 0; round < 5; ++round) {
+    Child child([&] {
+      LimitFilesystem();
+      EXPECT_EQ(Load(Open(), BytesOf(std::to_string(round))).warning, "");
+    });
+    std::jthread pruner([&] {
+      while (!done) static_cast<void>(Must(cache.Prune(UINT64_MAX, std::nullopt)));
+    });
+    EXPECT_EQ(child.Wait(), 0);
+    done = true;
+    pruner.join();
+    done = false;
+    EXPECT_EQ(Load(cache, BytesOf(std::to_string(round))).source, Source::kHit);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(OnFilesystems, CrashTest,
