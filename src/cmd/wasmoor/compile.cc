@@ -21,17 +21,30 @@ std::string_view Verdict(wasm::Cache::Found::Source source) {
 
 }  // namespace
 
-void CompileCommand::Configure(CLI::App& app) {
-  app.add_option("FILE", files_, "Modules or components; '-' reads one from standard input")
-      ->required();
-  app.add_flag("--background", background_,
+void CompileCommand::Configure(Options& options) {
+  options.About(
+      "Each FILE is a WebAssembly module or component, binary or text (.wat); '-' reads one from "
+      "standard input.");
+  options.About(
+      "The compiled code stays in the cache, from which only this user's wasmoor loads it. There is no "
+      "way to write it to a file of your own, because loading such a file would be running native code.");
+  options.Take({.usage = "FILE...",
+                .target = &files_,
+                .least = 1,
+                .most = SIZE_MAX,
+                .completes = Completes::kFiles});
+  options.Section("Output");
+  options.Flag("--quiet", quiet_, "Say nothing but errors").Letter("-q");
+  options.Section("Code");
+  options.Flag("--background", background_,
                "Give way to every other process, and compile nothing that another process compiles");
-  app.add_flag("-q,--quiet", quiet_, "Say nothing but errors");
-  engine_.Configure(app);
-  app.footer(
-      "The compiled code stays in the cache, from which only this user's wasmoor loads it; there is no way to "
-      "write it\nto a file of your own, because loading such a file would be running native code.\n\n"
-      "Exit status: 0 if all are in the cache; 126 if one is not valid, 127 if one is not there.");
+  engine_.Configure(options);
+  options.ExitStatus("0", "All are in the cache");
+  options.ExitStatus("126", "One is not valid");
+  options.ExitStatus("127", "One is not there");
+  options.Example("wasmoor compile app.wasm", "Its next run starts at once.");
+  options.Example("wasmoor compile --background *.wasm",
+                  "The same for many, on what the machine's other work leaves over.");
 }
 
 Result<int> CompileCommand::Run() {

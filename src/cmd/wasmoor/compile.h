@@ -11,12 +11,7 @@ namespace wasmoor::cmd {
 // wasmoor compile: fills the cache ahead of a run.
 class CompileCommand : public Command {
  public:
-  std::string_view name() const override { return "compile"; }
-  std::string_view summary() const override {
-    return "Compile modules into the cache, so that their first run starts at once";
-  }
-  std::string_view synopsis() const override { return "[OPTIONS] FILE..."; }
-  void Configure(CLI::App& app) override;
+  void Configure(Options& options) override;
   Status Check() override { return engine_.Check(); }
   Result<int> Run() override;
 

@@ -1,17 +1,21 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <memory>
-#include <span>
 #include <string>
+#include <string_view>
 
 #include "cmd/wasmoor/command.h"
 
 namespace wasmoor::cmd {
 
-// How `--help` of a command is laid out, alike for all.
-void SetHelpStyle(const Command& command, CLI::App& app);
-std::string OverviewText(std::span<const std::unique_ptr<Command>> commands);
-std::string VersionText();  // wasmoor's own version and its engines'.
+// The help of one command, for a terminal `width` columns wide.
+std::string HelpText(const Options& options, size_t width, bool color);
+std::string OverviewText(size_t width, bool color);
+std::string VersionText(bool json);  // wasmoor's own version and its engines'.
+
+// What help and man page share. "wasmoor run [OPTIONS] FILE [ARGS...]", one line each for its actions.
+Words SectionsOf(const Options& options);  // In the order of their declaration.
+std::string SynopsisOf(const Options& options);
+std::string LabelOf(const Option& option);  // "-q, --quiet", "--dir HOST[::GUEST][:ro]"
+Options::Pairs StatusesOf(const Options& options);  // Its own, and those that all commands have.
 
 }  // namespace wasmoor::cmd

@@ -1,30 +1,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
+#include <span>
 
-#include "cmd/engines.h"
 #include "cmd/wasmoor/command.h"
 #include "cmd/wasmoor/help.h"
+#include "cmd/wasmoor/nearest.h"
+#include "cmd/wasmoor/text.h"
 
 namespace wasmoor::cmd {
 namespace {
-
-int StatusOf(const Error& error) {
-  switch (error.code()) {
-    case Code::kNotFound: return kExitNotFound;
-    case Code::kInvalidArgument:
-    case Code::kFailedPrecondition:
-    case Code::kUnimplemented: return kExitNotRunnable;
-    default: return kExitFailed;
-  }
-}
-
-int Complain(std::string_view command, const std::string& message, int status) {
-  fputs(fmt::format("wasmoor {}: {}\n", command, message).c_str(), stderr);
-  return status;
-}
 
 // Whoever starts us without a standard stream shall not have the next file that we open in its place, and
 // then a guest's output or our messages in that file.
@@ -36,51 +22,71 @@ void OccupyStandardStreams() {
   }
 }
 
-// CLI11 reports by exception; none leaves this function.
-int RunCommandLine(Command& command, int argc, char** argv) {
-  CLI::App app(std::string(command.summary()), "wasmoor " + std::string(command.name()));
-  SetHelpStyle(command, app);
-  command.Configure(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    fputs(app.help().c_str(), stdout);
+int Complain(const Command& command, std::string_view name, const Error& error, int status) {
+  fputs(command.Describe(name, error).c_str(), stderr);
+  return status;
+}
+
+int RunCommandLine(const CommandEntry& entry, std::span<char* const> words) {
+  Description described = Describe(entry);
+  Command& command = *described.command;
+  Result<Options::Parsed> parsed = described.options.Parse(words);
+  if (!parsed) {
+    const Error error(parsed.error().code(), fmt::format("{}; see 'wasmoor help {}'",
+                                                         parsed.error().message(), entry.name));
+    return Complain(command, entry.name, error, kExitUsage);
+  }
+  if (*parsed == Options::Parsed::kHelp) {
+    fputs(HelpText(described.options, TerminalWidth(), WantsColor(stdout)).c_str(), stdout);
     return 0;
-  } catch (const CLI::ParseError& error) {
-    return Complain(command.name(),
-                    fmt::format("{}; see 'wasmoor {} --help'", error.what(), command.name()),
-                    kExitUsage);
   }
   if (const Status checked = command.Check(); !checked)
-    return Complain(command.name(), checked.error().message(), kExitUsage);
+    return Complain(command, entry.name, checked.error(), kExitUsage);
   const Result<int> status = command.Run();
-  if (!status)
-    return Complain(command.name(), status.error().message(), StatusOf(status.error()));
+  if (!status) return Complain(command, entry.name, status.error(), StatusOf(status.error()));
   return *status;
 }
 
-int Main(int argc, char** argv) {
+// The first word is no command.
+int Unknown(const char* word) {
+  std::string message = fmt::format("there is no command '{}'", Printable(word));
+  Words known;
+  for (const CommandEntry& entry : AllCommands()) known.push_back(entry.name);
+  const std::string meant = DidYouMean(word, known);
+  if (!meant.empty()) {
+    message += meant;
+  } else if (::access(word, F_OK) == 0) {
+    message += fmt::format("; did you mean 'wasmoor run {}'?", Printable(word));
+  } else {
+    message += "; see 'wasmoor help'";
+  }
+  fputs(fmt::format("wasmoor: {}\n", message).c_str(), stderr);
+  return kExitUsage;
+}
+
+int Main(std::span<char* const> words) {
   OccupyStandardStreams();
-  const std::string_view word = argc > 1 ? argv[1] : "";
-  if (word == "--version" || word == "-V") {
-    fputs(VersionText().c_str(), stdout);
-    return 0;
-  }
-  const auto commands = AllCommands();
-  if (word.empty() || word == "--help" || word == "-h" || word == "help") {
-    fputs(OverviewText(commands).c_str(), word.empty() ? stderr : stdout);
-    return word.empty() ? kExitUsage : 0;
-  }
-  const auto it = std::find_if(commands.begin(), commands.end(),
-                               [&](const auto& command) { return command->name() == word; });
-  if (it == commands.end()) {
-    fputs(fmt::format("wasmoor: no command '{}'; see 'wasmoor --help'\n", word).c_str(), stderr);
+  if (words.empty()) {
+    fputs(OverviewText(TerminalWidth(), WantsColor(stderr)).c_str(), stderr);
     return kExitUsage;
   }
-  return RunCommandLine(**it, argc - 1, argv + 1);
+  const std::string_view word = words.front();
+  if (const CommandEntry* entry = FindCommand(word)) return RunCommandLine(*entry, words.subspan(1));
+  if (word == "--version" || word == "-V") {
+    const bool json = words.size() > 1 && std::string_view(words[1]) == "--json";
+    fputs(VersionText(json).c_str(), stdout);
+    return 0;
+  }
+  if (word == "--help" || word == "-h") {
+    fputs(OverviewText(TerminalWidth(), WantsColor(stdout)).c_str(), stdout);
+    return 0;
+  }
+  return Unknown(words.front());
 }
 
 }  // namespace
 }  // namespace wasmoor::cmd
 
-int main(int argc, char** argv) { return wasmoor::cmd::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return wasmoor::cmd::Main(std::span<char* const>(argv, argc).subspan(argc > 0 ? 1 : 0));
+}

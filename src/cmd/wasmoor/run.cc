@@ -8,6 +8,8 @@
 
 #include "cmd/engines.h"
 #include "cmd/wasmoor/compiler.h"
+#include "cmd/wasmoor/run_report.h"
+#include "cmd/wasmoor/text.h"
 #include "cmd/wasmoor/usage_report.h"
 #include "wasmoor/base/units.h"
 #include "wasmoor/os/deadline.h"
@@ -30,12 +32,6 @@ void SayTimeout() {
 bool WantsBackgroundCompile(const wasm::Cache::Found& found, const RunFlags& flags) {
   return flags.tier == "auto" && found.tier == wasm::Tier::kBaseline && found.warning.empty() &&
          !flags.engine.no_cache;
-}
-
-void ReportTrap(const std::string& file, const wasm::Trap& trap) {
-  std::string text = fmt::format("wasmoor: {}: trap: {}\n", file, trap.message);
-  if (!trap.backtrace.empty()) text += fmt::format("backtrace, innermost first:\n{}\n", trap.backtrace);
-  fputs(text.c_str(), stderr);
 }
 
 // The streams of the guest. A core module gets descriptors of its own, because it may close them, and other
@@ -64,36 +60,38 @@ Result<T> AsGuestError(Result<T> result) {
 
 }  // namespace
 
-void RunCommand::Configure(CLI::App& app) {
-  flags_.Configure(app);
-  // FILE is the first word that is no option; everything after it is the guest's.
-  app.prefix_command();
-  app.footer(
+void RunCommand::Configure(Options& options) {
+  options.About(
       "FILE is a WebAssembly module or component, binary or text (.wat); '-' reads it from standard "
-      "input.\nThe guest is granted nothing that no option names: no directory, no variable, no "
-      "network.\n\n"
-      "Exit status: the guest's own; 134 after a trap, with a backtrace on standard error; 124 after the "
-      "timeout;\n128+N if signal N ended it; 127 if FILE is not there, 126 if it cannot be run, 125 if "
-      "wasmoor failed,\n2 if the command line is wrong.\n\n"
-      "Examples:\n"
-      "  wasmoor run hello.wasm\n"
-      "  wasmoor run --dir .::/work:ro --env HOME=/work --timeout 10s tool.wasm --verbose input.txt\n"
-      "  wasmoor run --invoke add math.wasm 1 2\n"
-      "  wasmoor run --tcplisten 127.0.0.1:8080 server.wasm");
-  app_ = &app;
+      "input. It is the first word that is no option; all that follows it is the guest's.");
+  options.About(
+      "The guest is granted nothing that no option names: no directory, no variable, no network.");
+  flags_.Configure(options);
+  options.Take({.usage = "FILE [ARGS...]",
+                .target = &words_,
+                .least = 1,
+                .most = SIZE_MAX,
+                .verbatim = true,
+                .completes = Completes::kFiles});
+  options.ExitStatus("0-255", "The guest's own");
+  options.ExitStatus("134", "It trapped; a backtrace is on standard error");
+  options.ExitStatus("124", "It did not end before the timeout");
+  options.ExitStatus("128+N", "Signal N ended it");
+  options.ExitStatus("127", "FILE is not there");
+  options.ExitStatus("126", "FILE cannot be run");
+  options.Example("wasmoor run hello.wasm", "Runs it with its standard streams and nothing else.");
+  options.Example("wasmoor run --dir .::/work:ro --env HOME=/work --timeout 10s tool.wasm -v in.txt",
+                  "Lets it read this folder, as /work, and ends it after ten seconds.");
+  options.Example("wasmoor run --invoke add math.wasm 1 2", "Calls one of its functions.");
+  options.Example("wasmoor run --tcplisten 127.0.0.1:8080 server.wasm",
+                  "Gives it a socket to take connections from.");
 }
 
-Status RunCommand::Check() {
-  words_ = app_->remaining();
-  const bool literal = !words_.empty() && words_[0] == "--";
-  if (literal) words_.erase(words_.begin());
-  if (words_.empty())
-    return Fail(Code::kInvalidArgument, "which file? 'wasmoor run FILE', or '-' for standard input");
-  if (!literal && words_[0].size() > 1 && words_[0].starts_with('-')) {
-    return Fail(Code::kInvalidArgument,
-                "there is no option {0}; see 'wasmoor run --help' (a file of that name: ./{0})", words_[0]);
-  }
-  return flags_.Check();
+Status RunCommand::Check() { return flags_.Check(); }
+
+std::string RunCommand::Describe(std::string_view name, const Error& error) const {
+  if (!flags_.json) return Command::Describe(name, error);
+  return ErrorJson(words_.empty() ? "" : words_[0], error);
 }
 
 Result<int> RunCommand::Run() {
@@ -128,8 +126,9 @@ Result<int> RunCommand::Run() {
 
 Status RunCommand::StartDeadline(const std::string& file) {
   if (!flags_.timeout) return {};
-  timeout_message =
-      fmt::format("wasmoor: {}: did not end within {}\n", file, FormatDuration(*flags_.timeout));
+  const std::string late = fmt::format("did not end within {}", FormatDuration(*flags_.timeout));
+  timeout_message = flags_.json ? ErrorJson(file, Error(Code::kDeadlineExceeded, late))
+                                : fmt::format("wasmoor: {}: {}\n", Printable(file), late);
   return os::EndProcessAfter(*flags_.timeout, kTimeoutStatus, SayTimeout);
 }
 
@@ -140,7 +139,8 @@ int RunCommand::Finish(const std::string& file, const wasm::Cache::Found& found,
     fputc('\n', stdout);
     fflush(stdout);
   }
-  if (exit.kind == wasm::Exit::Kind::kTrapped) ReportTrap(file, exit.trap);
+  if (exit.kind == wasm::Exit::Kind::kTrapped)
+    fputs((flags_.json ? TrapJson : TrapText)(file, exit.trap).c_str(), stderr);
   if (flags_.stats) ReportUsage(flags_.json, Compiler::Clock::now() - started_, found, guest.usage());
   if (exit.kind == wasm::Exit::Kind::kSignaled) os::DieBySignal(exit.signal);
   return exit.ShellStatus();

@@ -13,12 +13,10 @@ namespace wasmoor::cmd {
 // wasmoor run: one guest, in this process, until it ends.
 class RunCommand : public Command {
  public:
-  std::string_view name() const override { return "run"; }
-  std::string_view summary() const override { return "Run a WebAssembly program"; }
-  std::string_view synopsis() const override { return "[OPTIONS] FILE [ARGS...]"; }
-  void Configure(CLI::App& app) override;
+  void Configure(Options& options) override;
   Status Check() override;
   Result<int> Run() override;
+  std::string Describe(std::string_view name, const Error& error) const override;
 
  private:
   Status StartDeadline(const std::string& file);
@@ -27,7 +25,6 @@ class RunCommand : public Command {
 
   RunFlags flags_;
   std::vector<std::string> words_;  // FILE, and the guest's arguments.
-  CLI::App* app_ = nullptr;
   std::chrono::steady_clock::time_point started_;
 };
 

@@ -21,24 +21,31 @@ constexpr uint64_t kDefaultStack = 1 << 20;
 constexpr uint64_t kSmallestStack = 64 << 10;
 constexpr uint64_t kLargestStack = 6 << 20;
 
-Status SetFeatures(const std::vector<std::string>& names, bool value, wasm::Features* features) {
-  for (const std::string& name : names) {
-    bool known = false;
-    std::string all;
-    for (const wasm::FeatureInfo& feature : wasm::AllFeatures()) {
-      if (feature.name == name) {
-        features->*feature.member = value;
-        known = true;
-      }
-      all += (all.empty() ? "" : ", ") + std::string(feature.name);
-    }
-    if (!known)
-      return Fail(Code::kInvalidArgument, "no feature is called '{}'; there are: {}", name, all);
-  }
-  return {};
+Words EngineNames() {
+  Words names;
+  for (const wasm::EngineFactory& engine : Engines()) names.push_back(engine.name);
+  return names;
 }
 
-// NAME=VALUE, or NAME for the value it has here.
+Words FeatureNames() {
+  Words names;
+  for (const wasm::FeatureInfo& feature : wasm::AllFeatures()) names.push_back(feature.name);
+  return names;
+}
+
+Words TierNames() { return {"auto", "baseline", "optimized"}; }
+
+// Parsing has let known names only through.
+void SetFeatures(const std::vector<std::string>& names, bool value, wasm::Features* features) {
+  for (const std::string& name : names) {
+    for (const wasm::FeatureInfo& feature : wasm::AllFeatures()) {
+      if (feature.name == name) features->*feature.member = value;
+    }
+  }
+}
+
+}  // namespace
+
 Result<std::pair<std::string, std::string>> ParseVariable(const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == 0 || text.empty())
@@ -52,8 +59,6 @@ Result<std::pair<std::string, std::string>> ParseVariable(const std::string& tex
   }
   return std::make_pair(text, std::string(value));
 }
-
-}  // namespace
 
 Result<DirectoryFlag> ParseDirectory(std::string_view text) {
   DirectoryFlag flag;
@@ -95,58 +100,57 @@ Result<wasi::Grants> GrantsFrom(const RunFlags& flags) {
 
 }  // namespace
 
-void EngineFlags::Configure(CLI::App& app) {
-  app.add_option("--engine", engine, "Engine to use; see 'wasmoor --version'")->type_name("NAME");
-  app.add_option("--enable", enable, "Allow a WebAssembly proposal that is off by default (threads, …)")
-      ->type_name("FEATURE")
-      ->allow_extra_args(false);
-  app.add_option("--disable", disable, "Refuse modules that use a WebAssembly proposal")
-      ->type_name("FEATURE")
-      ->allow_extra_args(false);
-  app.add_option("--cache-dir", cache_directory, "Folder of the compiled modules")
-      ->type_name("DIR");
-  app.add_flag("--no-cache", no_cache, "Compile anew, keep nothing");
+void EngineFlags::Configure(Options& options) {
+  options.Section("Code");
+  options.Value("--engine", engine, "NAME", "Engine to use; see 'wasmoor --version'").OneOf(EngineNames);
+  options
+      .Repeated("--enable", enable, "FEATURE",
+                "Allow a WebAssembly proposal that is off by default, such as threads")
+      .OneOf(FeatureNames);
+  options.Repeated("--disable", disable, "FEATURE", "Refuse modules that use a WebAssembly proposal")
+      .OneOf(FeatureNames);
+  options.Value("--cache-dir", cache_directory, "DIR", "Folder of the compiled modules")
+      .Complete(Completes::kDirectories);
+  options.Flag("--no-cache", no_cache, "Compile anew, keep nothing");
 }
 
 Status EngineFlags::Check() {
   factory = TRY_AS(FindEngine(engine), "--engine");
-  TRY_AS(SetFeatures(enable, true, &features), "--enable");
-  TRY_AS(SetFeatures(disable, false, &features), "--disable");
+  SetFeatures(enable, true, &features);
+  SetFeatures(disable, false, &features);
   return {};
 }
 
-void RunFlags::Configure(CLI::App& app) {
-  const auto repeated = [&](const char* name, std::vector<std::string>& texts, const char* help,
-                            const char* type) {
-    app.add_option(name, texts, help)->type_name(type)->allow_extra_args(false);
-  };
-  repeated("--dir", directories,
-           "Grant a directory, with all in it, as GUEST (or by its own name); ':ro' at the end grants "
-           "reading only",
-           "HOST[::GUEST][:ro]");
-  repeated("--env", environment, "Set an environment variable; without a value, pass ours on",
-           "NAME[=VALUE]");
-  repeated("--tcplisten", listeners,
-           "Listen here and give the guest the socket, as its next descriptor after the directories",
-           "ADDR:PORT");
-  app.add_option("--invoke", invoke,
-                 "Call this export instead of the program's start; ARGS are its arguments (of a "
-                 "component: 'name(1, \"two\")')")
-      ->type_name("EXPORT");
-  app.add_option("--max-memory", max_memory_text, "Most linear memory the guest may have, in all (4GiB)")
-      ->type_name("SIZE");
-  app.add_option("--max-stack", max_stack_text, "Most stack the guest may use (1MiB)")->type_name("SIZE");
-  app.add_option("--timeout", timeout_text, "End the guest after this time, with status 124")
-      ->type_name("DURATION");
-  app.add_option("--tier", tier,
-                 "Code to run: optimized; baseline (compiles fast, runs slower); auto: whatever is "
-                 "ready soonest, while the optimized code is made in the background for next time")
-      ->type_name("TIER")
-      ->check(CLI::IsMember({"auto", "baseline", "optimized"}));
-  auto* statistics =
-      app.add_flag("--stats", stats, "When it ends, say on standard error what it used");
-  app.add_flag("--json", json, "The statistics as one line of JSON")->needs(statistics);
-  engine.Configure(app);
+void RunFlags::Configure(Options& options) {
+  options.Section("Grants");
+  options
+      .Repeated("--dir", directories, "HOST[::GUEST][:ro]",
+                "Grant a directory, with all in it, as GUEST (or by its own name); ':ro' at the end "
+                "grants reading only")
+      .Complete(Completes::kDirectories);
+  options.Repeated("--env", environment, "NAME[=VALUE]",
+                   "Set an environment variable; without a value, pass ours on");
+  options.Repeated("--tcplisten", listeners, "ADDR:PORT",
+                   "Listen here and give the guest the socket, as its next descriptor after the "
+                   "directories");
+  options.Section("Limits");
+  options.Value("--max-memory", max_memory_text, "SIZE",
+                "Most linear memory the guest may have, in all (4GiB)");
+  options.Value("--max-stack", max_stack_text, "SIZE", "Most stack the guest may use (1MiB)");
+  options.Value("--timeout", timeout_text, "DURATION", "End the guest after this time, with status 124");
+  options.Section("Code");
+  options.Value("--invoke", invoke, "EXPORT",
+                "Call this export instead of the program's start; ARGS are its arguments (of a "
+                "component: 'name(1, \"two\")')");
+  options
+      .Value("--tier", tier, "TIER",
+             "Code to run: optimized; baseline (compiles fast, runs slower); auto: whatever is ready "
+             "soonest, while the optimized code is made in the background for next time (auto)")
+      .OneOf(TierNames);
+  engine.Configure(options);
+  options.Section("Output");
+  options.Flag("--stats", stats, "When it ends, say on standard error what it used");
+  options.Flag("--json", json, "Statistics, errors and traps as one line of JSON each");
 }
 
 Status RunFlags::Check() {

@@ -1,11 +1,13 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "cmd/wasmoor/options.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/wasi/grants.h"
 #include "wasmoor/wasm/engine.h"
@@ -24,7 +26,7 @@ struct EngineFlags {
   wasm::EngineFactory factory = {};
   wasm::Features features;
 
-  void Configure(CLI::App& app);
+  void Configure(Options& options);
   Status Check();
 };
 
@@ -41,10 +43,9 @@ struct RunFlags {
   std::optional<std::chrono::nanoseconds> timeout;
   wasi::Grants grants;  // Without arguments and standard streams.
 
-  void Configure(CLI::App& app);
+  void Configure(Options& options);
   Status Check();
 };
-
 
 // HOST[::GUEST][:ro]
 struct DirectoryFlag {
@@ -52,5 +53,8 @@ struct DirectoryFlag {
   wasi::Access access = wasi::Access::kReadWrite;
 };
 Result<DirectoryFlag> ParseDirectory(std::string_view text);
+
+// NAME=VALUE, or NAME for the value it has here.
+Result<std::pair<std::string, std::string>> ParseVariable(const std::string& text);
 
 }  // namespace wasmoor::cmd

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cmd/wasmoor/json_text.h"
 #include "wasmoor/base/units.h"
 
 namespace wasmoor::cmd {
@@ -38,7 +39,7 @@ void ReportUsage(bool json, nanoseconds wall, const wasm::Cache::Found& found,
   constexpr uint64_t kKibi = 1024;  // ru_maxrss is in KiB (getrusage(2)).
   const uint64_t resident = static_cast<uint64_t>(process.ru_maxrss) * kKibi;
   if (json) {
-    const nlohmann::ordered_json report = {
+    const Json report = {
         {"wall_ms", Milliseconds(wall)},
         {"user_ms", Milliseconds(user)},
         {"system_ms", Milliseconds(system)},
@@ -50,7 +51,7 @@ void ReportUsage(bool json, nanoseconds wall, const wasm::Cache::Found& found,
         {"tier", wasm::TierName(found.tier)},
         {"compile_ms", Milliseconds(found.compile_time)},
     };
-    fprintf(stderr, "%s\n", report.dump().c_str());
+    fputs(JsonLine(report).c_str(), stderr);
     return;
   }
   std::string text;

@@ -1,0 +1,11 @@
+#include "cmd/wasmoor/json_text.h"
+
+#include <nlohmann/json.hpp>
+
+namespace wasmoor::cmd {
+
+std::string JsonLine(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace wasmoor::cmd

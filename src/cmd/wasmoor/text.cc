@@ -1,0 +1,166 @@
+#include "cmd/wasmoor/text.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace wasmoor::cmd {
+namespace {
+
+constexpr size_t kUsualWidth = 100;
+constexpr size_t kNarrowest = 40;
+constexpr size_t kNarrowestColumn = 20;
+constexpr std::string_view kGap = "  ";
+
+struct CodePoint {
+  char32_t value = 0;
+  size_t bytes = 0;  // 0: not UTF-8.
+};
+
+// The code point that `text` begins with. Overlong forms and surrogates are none (RFC 3629).
+CodePoint Decode(std::string_view text) {
+  const auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = at(0);
+  if (first < 0x80) return {first, 1};
+  const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return {};
+  char32_t value = first & (0x7f >> size);
+  for (size_t i = 1; i < size; ++i) {
+    if ((at(i) & 0xc0) != 0x80) return {};
+    value = value << 6 | (at(i) & 0x3f);
+  }
+  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (value < kLeast[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return {};
+  return {value, size};
+}
+
+bool IsControl(char32_t c) { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
+
+// Unicode's marks, embeddings and overrides of direction, and its separators of lines.
+bool IsDeceptive(char32_t c) {
+  return c == 0x200e || c == 0x200f || c == 0x061c || (c >= 0x2028 && c <= 0x202e) ||
+         (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+std::string_view CodeOf(Style style) {
+  switch (style) {
+    case Style::kPlain: return "";
+    case Style::kBold: return "1";
+    case Style::kDim: return "2";
+    case Style::kGreen: return "32";
+    case Style::kYellow: return "33";
+    case Style::kRed: return "31";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string Printable(std::string_view text, Lines lines) {
+  std::string printable;
+  printable.reserve(text.size());
+  while (!text.empty()) {
+    const CodePoint point = Decode(text);
+    const size_t bytes = std::max<size_t>(1, point.bytes);
+    const bool kept = lines == Lines::kMany && (point.value == '\n' || point.value == '\t');
+    if (point.bytes == 0 || (IsControl(point.value) && !kept)) {
+      for (char c : text.substr(0, bytes))
+        printable += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else if (IsDeceptive(point.value)) {
+      printable += fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(point.value));
+    } else {
+      printable += text.substr(0, bytes);
+    }
+    text.remove_prefix(bytes);
+  }
+  return printable;
+}
+
+size_t Width(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
+std::string Wrap(std::string_view text, size_t width, size_t indent) {
+  std::string wrapped;
+  size_t column = 0;
+  const auto new_line = [&] {
+    wrapped += '\n';
+    column = 0;
+  };
+  const auto put = [&](std::string_view word) {
+    const size_t wide = Width(word);
+    if (column > 0 && column + 1 + wide > width) new_line();
+    if (column > 0) {
+      wrapped += ' ';
+      ++column;
+    } else if (!wrapped.empty()) {
+      wrapped.append(indent, ' ');
+    }
+    wrapped += word;
+    column += wide;
+  };
+  while (!text.empty()) {
+    const size_t end = std::min(text.find_first_of(" \n"), text.size());
+    if (end > 0) put(text.substr(0, end));
+    if (end < text.size() && text[end] == '\n') new_line();
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return wrapped;
+}
+
+size_t TerminalWidth() {
+  struct winsize size = {};
+  if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+      size.ws_col == 0)
+    return kUsualWidth;
+  return std::clamp<size_t>(size.ws_col, kNarrowest, kUsualWidth);
+}
+
+bool WantsColor(FILE* stream) {
+  if (isatty(fileno(stream)) == 0) return false;
+  const char* forbidden = std::getenv("NO_COLOR");
+  if (forbidden != nullptr && *forbidden != '\0') return false;
+  const char* terminal = std::getenv("TERM");
+  return terminal != nullptr && std::string_view(terminal) != "dumb";
+}
+
+std::string Styled(std::string_view text, Style style, bool color) {
+  if (!color || style == Style::kPlain || text.empty()) return std::string(text);
+  return fmt::format("\x1b[{}m{}\x1b[0m", CodeOf(style), text);
+}
+
+std::string Table::Text(size_t width, bool color) const {
+  std::vector<size_t> widths;
+  for (const Row& row : rows_) {
+    widths.resize(std::max(widths.size(), row.size()));
+    // A last cell is not padded, so that one alone in its row does not widen its column.
+    for (size_t i = 0; i + 1 < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i].text));
+  }
+  std::string text;
+  for (const Row& row : rows_) {
+    text.append(indent_, ' ');
+    size_t column = indent_;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const Cell& cell = row[i];
+      if (i + 1 == row.size()) {
+        const bool wraps = width != kUnlimited && width > column + kNarrowestColumn;
+        text += Styled(wraps ? Wrap(cell.text, width - column, column) : cell.text, cell.style, color);
+        break;
+      }
+      text += Styled(cell.text, cell.style, color);
+      text.append(widths[i] - Width(cell.text), ' ');
+      text += kGap;
+      column += widths[i] + kGap.size();
+    }
+    while (text.ends_with(' ')) text.pop_back();
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace wasmoor::cmd

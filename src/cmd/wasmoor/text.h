@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Text for people, on terminals and elsewhere.
+namespace wasmoor::cmd {
+
+enum class Lines : uint8_t { kOne, kMany };
+
+// `text` with what could command a terminal or deceive a reader written as \xNN or \u{NNNN}: control
+// characters (but newline and tab, if kMany), the marks that turn the direction of text, and bytes
+// that are not UTF-8. For everything that comes out of somebody else's file.
+std::string Printable(std::string_view text, Lines lines = Lines::kOne);
+
+size_t Width(std::string_view text);  // In code points: columns, near enough for names.
+
+// `text` broken at spaces into lines of at most `width` columns, each with `indent` spaces in front, the
+// first one excepted. Newlines in it are kept; no newline at the end.
+std::string Wrap(std::string_view text, size_t width, size_t indent);
+
+size_t TerminalWidth();          // Of standard output; 100 if it is no terminal or a wider one.
+bool WantsColor(FILE* stream);   // A terminal that shows colours, and no NO_COLOR in the environment.
+
+enum class Style : uint8_t { kPlain, kBold, kDim, kGreen, kYellow, kRed };
+
+// Rows under one another, each column as wide as its widest cell. The last column is wrapped at
+// the terminal's width.
+class Table {
+ public:
+  struct Cell {
+    std::string text;  // Printed as it is: Printable() what is not ours.
+    Style style = Style::kPlain;
+  };
+  using Row = std::vector<Cell>;
+
+  // `indent` spaces stand in front of every row.
+  explicit Table(size_t indent = 0) : indent_(indent) {}
+  void Add(Row row) { rows_.push_back(std::move(row)); }
+  bool empty() const { return rows_.empty(); }
+  // `width`: of the whole; kUnlimited wraps nothing.
+  std::string Text(size_t width, bool color) const;
+
+  static constexpr size_t kUnlimited = SIZE_MAX;
+
+ private:
+  size_t indent_;
+  std::vector<Row> rows_;
+};
+
+std::string Styled(std::string_view text, Style style, bool color);
+
+}  // namespace wasmoor::cmd
