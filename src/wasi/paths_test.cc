@@ -260,9 +260,15 @@ TEST_F(PathOpenTest, AppliesTheFlagsOfTheFile) {
     EXPECT_EQ(guest_.Status(fd).flags, flags);
     const int host = guest_.context().descriptors().Find(fd)->file.get();
     const int status = fcntl(host, F_GETFL);
-    if (flags == kFdflagDsync) EXPECT_EQ(status & O_SYNC, O_DSYNC);
-    if (flags == kFdflagSync) EXPECT_EQ(status & O_SYNC, O_SYNC);
-    if (flags == kFdflagNonblock) EXPECT_EQ(status & O_NONBLOCK, O_NONBLOCK);
+    if (flags == kFdflagDsync) {
+      EXPECT_EQ(status & O_SYNC, O_DSYNC);
+    }
+    if (flags == kFdflagSync) {
+      EXPECT_EQ(status & O_SYNC, O_SYNC);
+    }
+    if (flags == kFdflagNonblock) {
+      EXPECT_EQ(status & O_NONBLOCK, O_NONBLOCK);
+    }
   }
 }
 
