@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -67,6 +68,24 @@ Result<Fd> ListenTcp(std::string_view text) {
     return FailErrno(errno, "listen on {}", text);
   if (::listen(socket.get(), kBacklog) != 0) return FailErrno(errno, "listen on {}", text);
   return socket;
+}
+
+Result<std::string> LocalAddress(const Fd& socket) {
+  sockaddr_storage storage = {};
+  socklen_t size = sizeof(storage);
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0)
+    return FailErrno(errno, "address of a socket");
+  std::array<char, INET6_ADDRSTRLEN> host = {};
+  if (storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    ::inet_ntop(AF_INET, &v4->sin_addr, host.data(), host.size());
+    return fmt::format("{}:{}", host.data(), ntohs(v4->sin_port));
+  }
+  if (storage.ss_family != AF_INET6)
+    return Fail(Code::kInvalidArgument, "address of a socket: it is not a TCP socket");
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+  ::inet_ntop(AF_INET6, &v6->sin6_addr, host.data(), host.size());
+  return fmt::format("[{}]:{}", host.data(), ntohs(v6->sin6_port));
 }
 
 }  // namespace wasmoor::os

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "wasmoor/base/result.h"
@@ -11,5 +12,8 @@ namespace wasmoor::os {
 // machine, IPv6 and IPv4). Numbers only: no name is looked up. Port 0 takes a free one. kInvalidArgument for
 // another form; bind's own errors otherwise.
 Result<Fd> ListenTcp(std::string_view address);
+
+// Where a TCP socket is bound, as ListenTcp takes it: tells which port 0 became.
+Result<std::string> LocalAddress(const Fd& socket);
 
 }  // namespace wasmoor::os

@@ -14,6 +14,7 @@
 #include "wasmoor/base/units.h"
 #include "wasmoor/os/deadline.h"
 #include "wasmoor/os/process.h"
+#include "wasmoor/os/socket.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -29,9 +30,22 @@ void SayTimeout() {
 }
 
 // Whether there is somebody to optimize for: the next run finds better code in the cache.
-bool WantsBackgroundCompile(const wasm::Cache::Found& found, const RunFlags& flags) {
-  return flags.tier == "auto" && found.tier == wasm::Tier::kBaseline && found.warning.empty() &&
-         !flags.engine.no_cache;
+bool WantsBackgroundCompile(const Compiler& compiler, const wasm::Cache::Found& found,
+                            const RunFlags& flags) {
+  return compiler.cache() != nullptr && flags.tier == "auto" &&
+         found.tier == wasm::Tier::kBaseline && found.warning.empty();
+}
+
+// Nobody but us knows the port that the kernel chose for port 0.
+Status SayChosenPorts(const RunFlags& flags) {
+  for (const wasi::Listener& listener : flags.grants.listeners) {
+    if (!listener.address.ends_with(":0")) continue;
+    const std::string address = TRY(os::LocalAddress(listener.socket));
+    const std::string line = flags.json ? ListeningJson(address)
+                                        : fmt::format("wasmoor: listening on {}\n", address);
+    fputs(line.c_str(), stderr);
+  }
+  return {};
 }
 
 // The streams of the guest. A core module gets descriptors of its own, because it may close them, and other
@@ -106,13 +120,14 @@ Result<int> RunCommand::Run() {
   Compiler compiler = TRY(Compiler::Create(flags_.engine, std::move(options)));
   const program::Source source = TRY(program::OpenSource(words_[0]));
   const wasm::Cache::Found found = TRY(compiler.Load(source, PolicyOf(flags_.tier)));
-  if (WantsBackgroundCompile(found, flags_)) compiler.OptimizeInBackground(source);
+  if (WantsBackgroundCompile(compiler, found, flags_)) compiler.OptimizeInBackground(source);
 
   program::Guest::Options guest_options;
   guest_options.limits = flags_.limits;
   wasm::Invocation invocation;
   invocation.function = flags_.invoke;
   flags_.grants.arguments = words_;
+  TRY(SayChosenPorts(flags_));
   TRY(GrantStreams(found.module->kind(), &flags_.grants));
   if (!flags_.invoke.empty() && found.module->kind() == wasm::ModuleKind::kCore)
     invocation.arguments.assign(words_.begin() + 1, words_.end());

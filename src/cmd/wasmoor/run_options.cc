@@ -132,7 +132,7 @@ void RunFlags::Configure(Options& options) {
                    "Set an environment variable; without a value, pass ours on");
   options.Repeated("--tcplisten", listeners, "ADDR:PORT",
                    "Listen here and give the guest the socket, as its next descriptor after the "
-                   "directories");
+                   "directories; port 0 takes a free one and says which");
   options.Section("Limits");
   options.Value("--max-memory", max_memory_text, "SIZE",
                 "Most linear memory the guest may have, in all (4GiB)");

@@ -13,6 +13,8 @@ std::string ErrorJson(std::string_view file, const Error& error) {
   return JsonLine({{"error", error.message()}, {"code", CodeName(error.code())}, {"file", file}});
 }
 
+std::string ListeningJson(std::string_view address) { return JsonLine({{"listening", address}}); }
+
 std::string TrapText(std::string_view file, const wasm::Trap& trap) {
   std::string text = fmt::format("wasmoor: {}: trap: {}\n", Printable(file), Printable(trap.message));
   if (!trap.backtrace.empty()) {

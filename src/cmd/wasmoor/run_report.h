@@ -8,10 +8,12 @@
 
 namespace wasmoor::cmd {
 
-// How a run that did not go well is told on standard error. Whole lines; JSON is one object on one line.
+// What a run says on standard error. Whole lines; JSON is one object on one line.
 
 // {"error": sentence, "code": "not_found", "file": FILE}
 std::string ErrorJson(std::string_view file, const Error& error);
+
+std::string ListeningJson(std::string_view address);  // {"listening": "127.0.0.1:40001"}
 
 std::string TrapText(std::string_view file, const wasm::Trap& trap);
 // {"error": …, "code": "trap", "file": …, "trap": "unreachable", "frames": [{"function", "index", "offset"}]}
