@@ -254,6 +254,12 @@ bool Process::Says(std::string_view text) {
   return true;
 }
 
+std::string Process::ErrorsSoFar() {
+  // One look for each stream and its end is enough: what was written is in the pipe.
+  for (int look = 0; look < 4; ++look) Pump(Clock::now());
+  return ended_.err;
+}
+
 void Process::Signal(int number) {
   if (running_) kill(pid_, number);
 }

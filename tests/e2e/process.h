@@ -75,6 +75,8 @@ class Process {
   pid_t pid() const { return pid_; }
   // Waits until it has written this to standard output; false if it ended before.
   bool Says(std::string_view text);
+  // What it has written to standard error up to now.
+  std::string ErrorsSoFar();
   void Signal(int number);
   void KillAfter(std::chrono::milliseconds delay);  // SIGKILL, unless it ended by then.
   Ended Wait();
