@@ -72,6 +72,14 @@ Result<T> AsGuestError(Result<T> result) {
   return Fail(Code::kFailedPrecondition, "{}", result.error().message());
 }
 
+// A module that starts with more than it may have is no failure of ours, and the limit is the operator's.
+template <typename T>
+Result<T> AsLimitError(Result<T> result, const RunFlags& flags) {
+  if (result || result.error().code() != Code::kResourceExhausted) return result;
+  return Fail(Code::kFailedPrecondition, "{}; --max-memory is {}", result.error().message(),
+              FormatSize(flags.limits.memory_bytes));
+}
+
 }  // namespace
 
 void RunCommand::Configure(Options& options) {
@@ -131,9 +139,9 @@ Result<int> RunCommand::Run() {
   TRY(GrantStreams(found.module->kind(), &flags_.grants));
   if (!flags_.invoke.empty() && found.module->kind() == wasm::ModuleKind::kCore)
     invocation.arguments.assign(words_.begin() + 1, words_.end());
-  auto guest = TRY_AS(program::Guest::Create(*found.module, host, std::move(flags_.grants),
-                                             std::move(guest_options)),
-                      "{}", source.name);
+  auto made = program::Guest::Create(*found.module, host, std::move(flags_.grants),
+                                     std::move(guest_options));
+  auto guest = TRY_AS(AsLimitError(std::move(made), flags_), "{}", source.name);
   TRY(StartDeadline(source.name));
   const wasm::Exit exit = TRY_AS(AsGuestError(guest->Run(invocation)), "{}", source.name);
   return Finish(source.name, found, *guest, exit);
