@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "wasmoor/base/result.h"
+
+namespace wasmoor::os {
+
+// The path of an executable file called `name` in one of the absolute folders of $PATH. Reads the
+// environment.
+std::optional<std::string> FindProgram(std::string_view name);
+
+struct Output {
+  int status = 0;    // As a shell has it: the exit status, or 128 + the signal.
+  std::string text;  // Its standard output, at most 64 KiB of it.
+};
+
+// Runs a program and waits for it, with /dev/null as its standard input and standard error. It is killed
+// if it takes longer than `patience` (kDeadlineExceeded). arguments[0] is the name it goes by. Any thread.
+Result<Output> ReadOutput(const std::string& program, std::span<const std::string> arguments,
+                          std::chrono::milliseconds patience);
+
+}  // namespace wasmoor::os
