@@ -1,7 +1,7 @@
 # wasmoor_room(NAME [LIBRARIES lib...]): the static library and the test program of one room.
 #
-# The sources are src/NAME/*.cc, without x_test.cc (into the test program NAME_test) and x_bench.cc. The
-# rooms it may use come from cmake/rooms.txt; a room that is not in the table does not configure.
+# The sources are src/NAME/*.cc, without x_test.cc (into the test program NAME_test) and x_bench.cc (into
+# NAME_bench). The rooms it may use come from cmake/rooms.txt; a room that is not in the table does not configure.
 file(STRINGS ${CMAKE_SOURCE_DIR}/cmake/rooms.txt WASMOOR_ROOM_LINES REGEX "^[a-z]")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/rooms.txt)
 set_property(GLOBAL PROPERTY WASMOOR_ROOMS "")
@@ -27,8 +27,10 @@ function(wasmoor_room name)
   string(REPLACE "/" "_" id ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
+  set(benches ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
 
   add_library(wasmoor_${id} STATIC ${sources})
   target_include_directories(wasmoor_${id} PRIVATE ${CMAKE_SOURCE_DIR}/src)
@@ -37,6 +39,9 @@ function(wasmoor_room name)
 
   if(tests AND WASMOOR_TESTS)
     wasmoor_test(${id}_test SOURCES ${tests} LIBRARIES wasmoor_${id} ${ROOM_TEST_LIBRARIES})
+  endif()
+  if(benches AND WASMOOR_BENCH)
+    wasmoor_bench(${id}_bench SOURCES ${benches} LIBRARIES wasmoor_${id} ${ROOM_TEST_LIBRARIES})
   endif()
 endfunction()
 
@@ -54,6 +59,18 @@ function(wasmoor_test name)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} ENVIRONMENT
     "WASMOOR_GUESTS=${CMAKE_BINARY_DIR}/guests;WASMOOR_BIN=${CMAKE_BINARY_DIR}/bin")
+endfunction()
+
+# wasmoor_bench(NAME SOURCES ... LIBRARIES ...): one google-benchmark program, in build/bench, where tests/bench/run
+# looks for it.
+function(wasmoor_bench name)
+  cmake_parse_arguments(BENCH "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(${name} ${BENCH_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${BENCH_LIBRARIES} benchmark::benchmark_main)
+  # Debian has google-benchmark as a shared library only.
+  set_target_properties(${name} PROPERTIES WASMOOR_DYNAMIC ON
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endfunction()
 
 # wasmoor_executable(NAME SOURCES ... LIBRARIES ...): an executable of the product, in build/bin.
