@@ -65,18 +65,15 @@ Status GrantStreams(wasm::ModuleKind kind, wasi::Grants* grants) {
   return {};
 }
 
-// What a guest does not have is not a file that is not there.
-template <typename T>
-Result<T> AsGuestError(Result<T> result) {
-  if (result || result.error().code() != Code::kNotFound) return result;
-  return Fail(Code::kFailedPrecondition, "{}", result.error().message());
-}
-
-// A module that starts with more than it may have is no failure of ours, and the limit is the operator's.
-template <typename T>
-Result<T> AsLimitError(Result<T> result, const RunFlags& flags) {
-  if (result || result.error().code() != Code::kResourceExhausted) return result;
-  return Fail(Code::kFailedPrecondition, "{}; --max-memory is {}", result.error().message(),
+// What is the guest's fault is no failure of ours: an export that it does not have, and more memory from its
+// start than the operator's limit.
+Result<wasm::Exit> AsGuestError(Result<wasm::Exit> result, const RunFlags& flags) {
+  if (result) return result;
+  const Error& error = result.error();
+  if (error.code() == Code::kNotFound)
+    return Fail(Code::kFailedPrecondition, "{}", error.message());
+  if (error.code() != Code::kResourceExhausted) return result;
+  return Fail(Code::kFailedPrecondition, "{}; --max-memory is {}", error.message(),
               FormatSize(flags.limits.memory_bytes));
 }
 
@@ -139,11 +136,11 @@ Result<int> RunCommand::Run() {
   TRY(GrantStreams(found.module->kind(), &flags_.grants));
   if (!flags_.invoke.empty() && found.module->kind() == wasm::ModuleKind::kCore)
     invocation.arguments.assign(words_.begin() + 1, words_.end());
-  auto made = program::Guest::Create(*found.module, host, std::move(flags_.grants),
-                                     std::move(guest_options));
-  auto guest = TRY_AS(AsLimitError(std::move(made), flags_), "{}", source.name);
+  auto guest = TRY_AS(program::Guest::Create(*found.module, host, std::move(flags_.grants),
+                                             std::move(guest_options)),
+                      "{}", source.name);
   TRY(StartDeadline(source.name));
-  const wasm::Exit exit = TRY_AS(AsGuestError(guest->Run(invocation)), "{}", source.name);
+  const wasm::Exit exit = TRY_AS(AsGuestError(guest->Run(invocation), flags_), "{}", source.name);
   return Finish(source.name, found, *guest, exit);
 }
 
