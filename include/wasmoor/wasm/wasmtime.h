@@ -1,5 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
+#include "wasmoor/base/result.h"
 #include "wasmoor/wasm/engine.h"
 
 namespace wasmoor::wasm {
@@ -9,5 +13,9 @@ namespace wasmoor::wasm {
 // that are to end) and keeps one thread; one of kOneGuest does neither. Either installs wasmtime's
 // handlers for SIGSEGV, SIGILL and SIGFPE, which pass on what no guest caused.
 EngineFactory WasmtimeFactory();
+
+// The binary of a module or component in the text format (.wat). kInvalidArgument says in which line
+// it is not that.
+Result<std::vector<uint8_t>> WasmtimeBinaryFromText(Bytes text);
 
 }  // namespace wasmoor::wasm
