@@ -142,16 +142,24 @@ Command E2eTest::RunCommand(std::vector<std::string> words) const {
   return Wasmoor(std::move(words));
 }
 
+Command E2eTest::RunAfter(const std::string& preparation, std::vector<std::string> words) const {
+  return Shell({"sh", "-euc"}, preparation, std::move(words));
+}
+
 Command E2eTest::RunWithMounts(const std::string& preparation,
                                std::vector<std::string> words) const {
-  std::vector<std::string> all = {"unshare",
-                                  "--mount",
-                                  "sh",
-                                  "-euc",
-                                  preparation + "\nexec \"$0\" run \"$@\"",
-                                  FolderFrom("WASMOOR_BIN") / "wasmoor"};
-  all.insert(all.end(), words.begin(), words.end());
-  return Command(std::move(all)).Env("WASMOOR_CACHE_DIR", cache).Env("SCRATCH", scratch);
+  return Shell({"unshare", "--mount", "sh", "-euc"}, preparation, std::move(words));
+}
+
+Command E2eTest::Shell(std::vector<std::string> shell, const std::string& preparation,
+                       std::vector<std::string> words) const {
+  shell.push_back(preparation + "\nexec \"$0\" run \"$@\"");
+  shell.push_back(FolderFrom("WASMOOR_BIN") / "wasmoor");
+  shell.insert(shell.end(), words.begin(), words.end());
+  return Command(std::move(shell))
+      .Env("HOME", scratch / "home")
+      .Env("WASMOOR_CACHE_DIR", cache)
+      .Env("SCRATCH", scratch);
 }
 
 bool E2eTest::BackgroundEnds(std::chrono::seconds limit) const {

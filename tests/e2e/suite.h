@@ -47,7 +47,8 @@ class E2eTest : public ::testing::Test {
   Command Wasmoor(std::vector<std::string> words) const;
   Command RunCommand(std::vector<std::string> words) const;  // `wasmoor run WORDS...`
   Ended Run(std::vector<std::string> words) const { return RunCommand(std::move(words)).Run(); }
-  // The same in mounts of its own, after the shell commands of `preparation`.
+  // The same after the shell commands of `preparation`; and in mounts of its own.
+  Command RunAfter(const std::string& preparation, std::vector<std::string> words) const;
   Command RunWithMounts(const std::string& preparation, std::vector<std::string> words) const;
 
   // Waits for the compilers that were started in the background; false if they take too long.
@@ -61,6 +62,8 @@ class E2eTest : public ::testing::Test {
   const std::filesystem::path cache = scratch / "cache";
 
  private:
+  Command Shell(std::vector<std::string> shell, const std::string& preparation,
+                std::vector<std::string> words) const;
   void EndAdopted() const;
 };
 
