@@ -115,13 +115,13 @@ E2eTest::E2eTest() : scratch(MakeScratch()) {
 }
 
 E2eTest::~E2eTest() {
-  EndAdopted();
+  EndBackground();
   std::error_code failed;
   fs::remove_all(scratch, failed);
   if (failed) ADD_FAILURE() << scratch << ": cannot be removed: " << failed.message();
 }
 
-void E2eTest::EndAdopted() const {
+void E2eTest::EndBackground() const {
   for (const pid_t child : Children()) {
     const std::string line = ReadFile("/proc/" + std::to_string(child) + "/cmdline");
     // Nothing else of ours may outlive the program that was run. A zombie has no command line.

@@ -54,6 +54,8 @@ class E2eTest : public ::testing::Test {
   // Waits for the compilers that were started in the background; false if they take too long.
   bool BackgroundEnds(std::chrono::seconds limit = std::chrono::seconds(60)) const;
   std::vector<std::filesystem::path> CacheEntries() const;
+  // Ends all processes that the programs of this test left, which may only be such compilers.
+  void EndBackground() const;
 
   std::filesystem::path MakeFile(const std::string& name, std::string_view content) const;
   std::filesystem::path MakeDirectory(const std::string& name) const;
@@ -64,7 +66,6 @@ class E2eTest : public ::testing::Test {
  private:
   Command Shell(std::vector<std::string> shell, const std::string& preparation,
                 std::vector<std::string> words) const;
-  void EndAdopted() const;
 };
 
 template <typename Text>

@@ -8,6 +8,7 @@
 
 #include "cmd/engines.h"
 #include "cmd/wasmoor/progress.h"
+#include "cmd/wasmoor/text.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/process.h"
 
@@ -44,7 +45,7 @@ Result<Compiler> Compiler::Create(const EngineFlags& flags, wasm::EngineOptions 
       return tl::unexpected(std::move(opened).error());
     } else {
       fprintf(stderr, "wasmoor: warning: compiling without a cache: %s\n",
-              opened.error().message().c_str());
+              Printable(opened.error().message()).c_str());
     }
   }
   return Compiler(flags, std::move(engine), std::move(cache));
@@ -55,7 +56,7 @@ Result<wasm::Cache::Found> Compiler::Load(const program::Source& source,
   auto found = program::Load(*engine_, source, {cache(), policy});
   HideProgress();
   if (found && !found->warning.empty())
-    fprintf(stderr, "wasmoor: warning: %s\n", found->warning.c_str());
+    fprintf(stderr, "wasmoor: warning: %s\n", Printable(found->warning).c_str());
   return found;
 }
 
