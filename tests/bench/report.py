@@ -1,0 +1,54 @@
+"""What is printed, and the JSON for programs."""
+
+import units
+
+SHOWN = ["wall", "rate", "peak", "threads"]  # The JSON has all metrics; a person looks at these.
+
+
+def aligned(rows, names=1):
+    """Columns of text: the first `names` to the left, the others, which are numbers, to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) if place < names else cell.rjust(width)
+                 for place, (cell, width) in enumerate(zip(row, widths))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def figures_text(table):
+    rows = [("workload", "contender", "metric", "median", "spread", "samples")]
+    for workload, contender, metric in table.keys():
+        if metric not in SHOWN:
+            continue
+        series = table.get(workload, contender, metric)
+        rows.append((workload, contender, metric, units.text_of(metric, series.median),
+                     f"{series.spread:.0%}", str(len(series.samples))))
+    return aligned(rows, names=3)
+
+
+def epochs_text(table):
+    """What the checks cost that let many guests share a process."""
+    rows = [("epoch checks", "without", "with", "cost")]
+    for workload, contender, metric in table.keys():
+        if contender != "without" or metric != "cpu":
+            continue
+        bare = table.get(workload, "without", metric).median
+        checked = table.get(workload, "with", metric).median
+        rows.append((workload.removeprefix("epochs/"), units.text_of(metric, bare),
+                     units.text_of(metric, checked), f"{checked / bare - 1:+.0%}"))
+    return aligned(rows)
+
+
+def goals_text(judged):
+    rows = [("goal", "measured", "wanted", "")]
+    for goal, value, verdict in judged:
+        measured = "-" if value is None else f"{value:.{goal.digits}f}"
+        rows.append((goal.title, measured, f"{goal.kind} {goal.limit:g}", verdict))
+    return aligned(rows)
+
+
+def to_json(table, judged, machine):
+    goals = [{"title": goal.title, "value": value, "kind": goal.kind, "limit": goal.limit, "verdict": verdict}
+             for goal, value, verdict in judged]
+    return {"machine": machine, "goals": goals, "figures": table.to_json()}

@@ -1,0 +1,178 @@
+"""What the runner makes of figures, with ready ones: nothing is measured here."""
+
+import json
+import pathlib
+import sys
+import unittest
+import xml.etree.ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import contest  # noqa: E402
+import figures  # noqa: E402
+import goals  # noqa: E402
+import inside  # noqa: E402
+import plot  # noqa: E402
+import report  # noqa: E402
+import units  # noqa: E402
+from measuring import Command  # noqa: E402
+from workloads import Workload  # noqa: E402
+
+
+def table_of(**contenders):
+    table = figures.Table()
+    for contender, samples in contenders.items():
+        for sample in samples:
+            table.add("hello", contender, "wall", sample)
+    return table
+
+
+class SeriesTest(unittest.TestCase):
+    def test_one_outlier_moves_neither_the_median_nor_the_spread_much(self):
+        series = figures.Series((10, 11, 10, 12, 1000, 11, 10))
+        self.assertEqual(series.median, 11)
+        self.assertLess(series.spread, 0.1)
+
+    def test_one_sample_has_no_spread(self):
+        series = figures.Series((7,))
+        self.assertEqual((series.median, series.lower, series.upper, series.spread), (7, 7, 7, 0))
+
+    def test_what_was_not_measured_is_not_there(self):
+        self.assertIsNone(figures.Table().get("hello", "wasmoor", "wall"))
+
+
+class GoalTest(unittest.TestCase):
+    at_most = goals.Goal("half", 0.5, goals.Side("hello", "a"), goals.Side("hello", "b"))
+    at_least = goals.Goal("thrice", 3, goals.Side("hello", "a"), goals.Side("hello", "b"), goals.AT_LEAST)
+
+    def verdict(self, goal, table):
+        return goals.judge(table, [goal])[0][1:]
+
+    def test_a_ratio_is_one_of_medians(self):
+        table = table_of(a=[1, 2, 900], b=[4, 4, 4])
+        self.assertEqual(self.verdict(self.at_most, table), (0.5, "met"))
+
+    def test_a_goal_of_so_many_times_as_fast_is_ours_below_theirs(self):
+        self.assertEqual(self.verdict(self.at_least, table_of(a=[10], b=[29])), (2.9, "missed"))
+        self.assertEqual(self.verdict(self.at_least, table_of(a=[10], b=[30])), (3, "met"))
+
+    def test_a_goal_without_a_peer_is_not_met_by_absence(self):
+        self.assertEqual(self.verdict(self.at_most, table_of(a=[1])), (None, "not measured"))
+
+    def test_every_goal_names_workloads_apart(self):
+        titles = [goal.title for goal in goals.GOALS]
+        self.assertEqual(len(titles), len(set(titles)))
+
+
+class ContestTest(unittest.TestCase):
+    class Measure:
+        """Says what it was asked to run."""
+
+        def __init__(self):
+            self.ran = []
+
+        def once(self, command):
+            self.ran.append(command.argv[0])
+            return {"wall_ns": 5, "user_us": 2, "system_us": 1, "peak_kib": 3, "background_us": 0}
+
+        def threads(self, command):
+            self.ran.append(f"threads of {command.argv[0]}")
+            return 4
+
+        def many(self, _command, at_once, times):
+            return {"wall_ns": 2_000_000_000, "times": times * at_once}
+
+    def run_it(self, **options):
+        measure, table = self.Measure(), figures.Table()
+        commands = {name: Command([name]) for name in "abc"}
+        contest.run(Workload("hello", commands, **options), measure, table)
+        return measure.ran, table
+
+    def test_contenders_take_turns_and_each_begins_once(self):
+        ran, _ = self.run_it(rounds=3)
+        self.assertEqual("".join(ran), "abcbcacab")
+
+    def test_one_that_takes_long_sits_out_the_later_rounds(self):
+        ran, _ = self.run_it(rounds=3, at_most={"b": 1})
+        self.assertEqual("".join(ran), "abccaca")
+
+    def test_sizes_and_times_are_kept_in_bytes_and_nanoseconds(self):
+        _, table = self.run_it(rounds=1)
+        self.assertEqual(table.get("hello", "a", "peak").median, 3072)
+        self.assertEqual(table.get("hello", "a", "cpu").median, 3000)
+
+    def test_a_rate_is_runs_by_wall_time(self):
+        _, table = self.run_it(rounds=1, at_once=1, times=10)
+        self.assertEqual(table.get("hello", "a", "rate").median, 5)
+
+    def test_threads_are_counted_before_anything_is_timed(self):
+        ran, table = self.run_it(rounds=1, count_threads=True)
+        self.assertEqual(ran[:3], ["threads of a", "threads of b", "threads of c"])
+        self.assertEqual(table.get("hello", "c", "threads").median, 4)
+
+
+class InsideTest(unittest.TestCase):
+    @staticmethod
+    def text(name, **more):
+        entry = {"name": name, "run_name": name, "run_type": "iteration", "real_time": 2.0, "cpu_time": 1.5,
+                 "time_unit": "ms"}
+        return json.dumps({"benchmarks": [{**entry, **more}]})
+
+    def test_a_name_is_told_from_how_it_was_run(self):
+        table = figures.Table()
+        inside.read(self.text("files/list/wasmtime/iterations:1/repeats:1/real_time"), table)
+        self.assertEqual(table.get("files/list", "wasmtime", "wall").median, 2e6)
+        inside.read(self.text("fresh_instance/hello/wasmoor/real_time/threads:2"), table)
+        self.assertEqual(table.get("fresh_instance/hello/threads:2", "wasmoor", "cpu").median, 1.5e6)
+
+    def test_aggregates_are_not_samples(self):
+        table = figures.Table()
+        inside.read(self.text("a/b/wasmoor", run_type="aggregate"), table)
+        self.assertEqual(table.keys(), [])
+
+    def test_a_name_without_a_contender_is_an_error(self):
+        with self.assertRaises(RuntimeError):
+            inside.read(self.text("startup/quick"), figures.Table())
+
+
+class OutputTest(unittest.TestCase):
+    table = table_of(wasmoor=[1_500_000, 1_600_000], node=[40_000_000])
+
+    def test_units_suit_the_size(self):
+        self.assertEqual(units.text_of("wall", 1_500_000), "1.50 ms")
+        self.assertEqual(units.text_of("peak", 3 << 20), "3.00 MiB")
+        self.assertEqual(units.text_of("threads", 1), "1")
+        self.assertEqual(units.text_of("rate", 1234.5), "1,234 runs/s")
+
+    def test_the_tables_name_what_they_show(self):
+        self.assertIn("1.55 ms", report.figures_text(self.table))
+        goal = goals.Goal("fast", 0.5, goals.Side("hello", "wasmoor"), goals.Side("hello", "node"))
+        self.assertRegex(report.goals_text(goals.judge(self.table, [goal])), r"fast +0\.04 +<= 0\.5 +met")
+
+    def test_the_cost_of_epoch_checks_is_in_percent(self):
+        table = figures.Table()
+        table.add("epochs/sieve", "without", "cpu", 100)
+        table.add("epochs/sieve", "with", "cpu", 115)
+        self.assertIn("+15%", report.epochs_text(table))
+
+    def test_the_json_has_every_sample(self):
+        out = json.loads(json.dumps(report.to_json(self.table, goals.judge(self.table), {"cpus": 2})))
+        self.assertEqual(out["figures"][0]["samples"], [1_500_000, 1_600_000])
+        self.assertEqual(out["machine"], {"cpus": 2})
+
+    def test_the_picture_is_svg_with_a_dot_for_each_contender_inside_its_frame(self):
+        root = xml.etree.ElementTree.fromstring(plot.svg(self.table))
+        space = "{http://www.w3.org/2000/svg}"
+        self.assertEqual(root.tag, space + "svg")
+        dots = [dot for dot in root.iter(space + "circle") if dot.find(space + "title") is not None]
+        self.assertEqual(len(dots), 2)
+        for dot in dots:
+            self.assertTrue(0 <= float(dot.get("cx")) <= plot.WIDTH)
+        self.assertLess(float(dots[0].get("cx")), float(dots[1].get("cx")))
+
+    def test_nothing_measured_is_no_picture(self):
+        self.assertIsNone(plot.svg(figures.Table()))
+
+
+if __name__ == "__main__":
+    unittest.main()

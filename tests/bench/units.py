@@ -1,0 +1,29 @@
+"""How figures are written for people. Every metric is kept in one unit: ns, bytes, threads or runs a second."""
+
+UNIT_OF_METRIC = {"wall": "ns", "cpu": "ns", "background": "ns", "peak": "bytes", "threads": "threads",
+                  "rate": "runs/s"}
+
+
+def three_digits(value):
+    if value == 0:
+        return "0"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def scaled(value, steps):
+    """`value` in the largest of `steps`, (factor, unit) from small to large, that it reaches."""
+    factor, unit = max((step for step in steps if step[0] <= value), default=steps[0])
+    return f"{three_digits(value / factor)} {unit}"
+
+
+def text_of(metric, value):
+    unit = UNIT_OF_METRIC[metric]
+    if unit == "ns":
+        return scaled(value, [(1, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s")])
+    if unit == "bytes":
+        return scaled(value, [(1, "B"), (1 << 10, "KiB"), (1 << 20, "MiB")])
+    if unit == "threads":
+        return f"{value:.0f}"
+    return f"{three_digits(value)} {unit}"
