@@ -26,16 +26,17 @@ class Instance {
  public:
   virtual ~Instance() = default;
 
-  // Runs to the end and says how it ended. The first Run also instantiates: memory is reserved and the
-  // module's start function runs then, under the same deadline. An Error means that no code of the
-  // guest was at fault: limits or a full pool (kResourceExhausted), no such export (kNotFound), wrong
-  // arguments (kInvalidArgument), a deadline that the engine cannot keep (kFailedPrecondition). A
-  // second Run works if the first returned kExited with code 0.
+  // Runs to the end and says how it ended. The first Run also instantiates: memory is reserved and
+  // the module's start function runs then, under the same deadline. An Error means that no code of
+  // the guest was at fault: limits or a full pool (kResourceExhausted), no such export (kNotFound),
+  // wrong arguments (kInvalidArgument), a deadline that the engine cannot keep or a thread with too
+  // small a stack (kFailedPrecondition). A second Run works if the first returned kExited with code
+  // 0.
   virtual Result<Exit> Run(const Invocation& invocation) = 0;
 
-  // Ends a running guest, looping or blocked in a host function, as if by `signal`: Run returns
-  // kSignaled within about a tick. Before Run: it will end at once. Any thread; kManyGuests only
-  // (without effect otherwise).
+  // Ends a running guest, looping or blocked in a host function or in a component's WASI, as if by
+  // `signal`: Run returns kSignaled within about a tick. Before Run: it will end at once. Any
+  // thread; kManyGuests only (without effect otherwise).
   virtual void Stop(int signal) = 0;
 
   virtual Usage usage() const = 0;  // The guest's thread, or any after Run has returned.
@@ -43,7 +44,16 @@ class Instance {
 
 enum class ModuleKind : uint8_t { kCore, kComponent };
 
-enum class ExternKind : uint8_t { kFunction, kGlobal, kTable, kMemory, kTag, kInstance, kModule, kOther };
+enum class ExternKind : uint8_t {
+  kFunction,
+  kGlobal,
+  kTable,
+  kMemory,
+  kTag,
+  kInstance,
+  kModule,
+  kOther
+};
 
 // An import or export, for people and for checks before a run.
 struct Extern {
@@ -75,16 +85,18 @@ class Engine {
   virtual std::string_view name() const = 0;     // "wasmtime"
   virtual std::string_view version() const = 0;  // "48.0.8"
 
-  // Everything besides the module itself that the compiled code depends on: engine version, options,
-  // CPU. Equal fingerprints, and only those, may exchange code. Printable, for humans too.
+  // Everything besides the module itself that the compiled code depends on: engine version,
+  // options, CPU. Equal fingerprints, and only those, may exchange code. Printable, for humans too.
   virtual std::string Fingerprint(Tier tier) const = 0;
 
-  // Compiles a module or a component; the text format (.wat) is accepted too. kInvalidArgument if it is
-  // not valid WebAssembly or needs a feature that is off: the message says what and at which offset.
-  // kUnimplemented if this tier cannot compile this module while another could.
+  // Compiles a module or a component; the text format (.wat) is accepted too. kInvalidArgument if
+  // it is not valid WebAssembly or needs a feature that is off: the message says what and at which
+  // offset. kUnimplemented if this tier cannot compile this module while another could.
   virtual Result<TrustedCode> Compile(Bytes wasm, Tier tier) const = 0;
 
-  // Loads what Compile made, in this process or, through the cache, in another.
+  // Loads what Compile made, in this process or, through the cache, in another. kDataLoss if it is
+  // not code for this engine's options and version, or damaged; kResourceExhausted if the pool can
+  // never hold an instance of it; kUnimplemented if this Sharing cannot run it.
   virtual Result<std::shared_ptr<const Module>> Load(const TrustedCode& code) const = 0;
 };
 

@@ -72,9 +72,8 @@ Result<Cache::Loader::Look> Cache::Loader::TryEntry(const EntryKey& key) const {
   NoteUse(entry);
   auto module = engine_.Load(TrustedCode(std::move(entry.file), entry.info.code));
   if (module) return Look{.module = std::move(*module)};
-  if (module.error().code() == Code::kResourceExhausted) {
-    return tl::unexpected(std::move(module).error());
-  }
+  // Anything else is wrong with the machine or the engine's options, not with the entry.
+  if (module.error().code() != Code::kDataLoss) return tl::unexpected(std::move(module).error());
   return Look{.damage = "the engine refuses it: " + module.error().message()};
 }
 

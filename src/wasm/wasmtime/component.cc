@@ -42,14 +42,13 @@ constexpr std::array<std::string_view, 6> kProvided = {
 };
 constexpr std::string_view kProvidedVersion = "@0.2.";
 
-// Whether the engine's WASI has it shows only when a component is linked, at its first run. This much is
-// known before.
+// Whether the engine's WASI has it shows only when a component is linked, at its first run. This
+// much is known before.
 bool MayBeProvided(const Extern& import) {
   if (import.kind == ExternKind::kOther) return true;
   return import.name.find(kProvidedVersion) != std::string::npos &&
-         std::any_of(kProvided.begin(), kProvided.end(), [&](std::string_view package) {
-           return import.name.starts_with(package);
-         });
+         std::any_of(kProvided.begin(), kProvided.end(),
+                     [&](std::string_view package) { return import.name.starts_with(package); });
 }
 
 bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
@@ -67,8 +66,8 @@ Status CheckStrings(const wasi::Grants& grants) {
   }
   for (const wasi::Preopen& preopen : grants.preopens) {
     if (HasNul(preopen.guest)) {
-      return Fail(Code::kInvalidArgument, "directory '{}': its name for the guest has a NUL byte in it",
-                  preopen.host);
+      return Fail(Code::kInvalidArgument,
+                  "directory '{}': its name for the guest has a NUL byte in it", preopen.host);
     }
   }
   return {};
@@ -142,7 +141,9 @@ Result<const wasmtime_component_linker_t*> ComponentModule::Linker() const {
   const std::lock_guard lock(mutex_);
   if (linker_ == nullptr) {
     ComponentLinkerHandle linker(wasmtime_component_linker_new(engine_));
-    TRY(ToStatus(wasmtime_component_linker_add_wasip2(linker.get()), Code::kInternal));
+    TRY(ToStatus(shared_->many_guests() ? wasmoor_component_linker_add_driven_wasi(linker.get())
+                                        : wasmtime_component_linker_add_wasip2(linker.get()),
+                 Code::kInternal));
     linker_ = std::move(linker);
   }
   return linker_.get();
@@ -207,8 +208,8 @@ Result<std::optional<Exit>> ComponentInstance::Instantiate(
     std::optional<Clock::time_point> deadline) {
   std::string refusal;
   Exit exit = TRY(guest_.Run(deadline, [&] {
-    ErrorHandle error(wasmtime_component_linker_instantiate(linker_, guest_.context(),
-                                                            module_->get(), &instance_));
+    ErrorHandle error(wasmoor_component_instantiate(linker_, guest_.context(), module_->get(),
+                                                    guest_.drive(), &instance_));
     if (error != nullptr && !HasFrames(*error)) refusal = OneLine(ErrorText(*error));
     return Guest::Ended{std::move(error), nullptr};
   }));
@@ -227,12 +228,11 @@ Result<wasmtime_component_func_t> ComponentInstance::FindCommand() {
     if (!item.name.starts_with(kCommandInterface)) continue;
     const ExportIndexHandle interface(wasmtime_component_get_export_index(
         module_->get(), nullptr, item.name.data(), item.name.size()));
-    const ExportIndexHandle function(
-        wasmtime_component_get_export_index(module_->get(), interface.get(), kCommandFunction.data(),
-                                            kCommandFunction.size()));
+    const ExportIndexHandle function(wasmtime_component_get_export_index(
+        module_->get(), interface.get(), kCommandFunction.data(), kCommandFunction.size()));
     wasmtime_component_func_t found;
-    if (function != nullptr && wasmtime_component_instance_get_func(&instance_, guest_.context(),
-                                                                    function.get(), &found))
+    if (function != nullptr &&
+        wasmtime_component_instance_get_func(&instance_, guest_.context(), function.get(), &found))
       return found;
   }
   std::string names;
@@ -256,15 +256,16 @@ Status ComponentInstance::CheckCommand(const wasmtime_component_func_t& function
 Result<Exit> ComponentInstance::RunCommand(const Invocation& invocation) {
   const wasmtime_component_func_t function = TRY(FindCommand());
   TRY(CheckCommand(function));
-  wasmtime_component_val_t result = {};
+  bool succeeded = false;
+  bool returned = false;
   Exit exit = TRY(guest_.Run(invocation.deadline, [&] {
-    return Guest::Ended{ErrorHandle(wasmtime_component_func_call(&function, guest_.context(),
-                                                                 nullptr, 0, &result, 1)),
-                        nullptr};
+    ErrorHandle error(
+        wasmoor_component_run(&function, guest_.context(), guest_.drive(), &succeeded));
+    returned = error == nullptr;
+    return Guest::Ended{std::move(error), nullptr};
   }));
-  if (exit.ok() && result.kind == WASMTIME_COMPONENT_RESULT && !result.of.result.is_ok)
-    exit.code = 1;  // wasi:cli/run: an error without a number.
-  wasmtime_component_val_delete(&result);
+  // wasi:cli/run: an error without a number. After wasi:cli/exit there is none.
+  if (exit.ok() && returned && !succeeded) exit.code = 1;
   return exit;
 }
 
@@ -279,7 +280,7 @@ Result<Exit> ComponentInstance::RunExport(const Invocation& invocation) {
   Exit exit = TRY(guest_.Run(invocation.deadline, [&] {
     ErrorHandle error(wasmoor_component_invoke(guest_.context(), module_->get(), &instance_,
                                                reinterpret_cast<const uint8_t*>(call.data()),
-                                               call.size(), results.get()));
+                                               call.size(), guest_.drive(), results.get()));
     if (error != nullptr) refusal = RefusalIn(OneLine(ErrorText(*error)));
     return Guest::Ended{std::move(error), nullptr};
   }));

@@ -9,9 +9,9 @@
 namespace wasmoor::wasm::wasmtime {
 namespace {
 
-// Beside the guest's own stack the engine wants room for fibres, of which it has none here: the smallest
-// size it accepts.
-constexpr uint64_t kFibreReserve = 64 << 10;
+// What the engine's own WASI may use of a component's stack beneath the guest's frames. Reserved,
+// and used by what needs it.
+constexpr uint64_t kHostReserve = 1 << 20;
 
 #if defined(__x86_64__)
 constexpr std::string_view kArchitecture = "x86_64";
@@ -21,14 +21,15 @@ constexpr std::string_view kArchitecture = "aarch64";
 #error "wasmoor runs on x86-64 and aarch64"
 #endif
 
-// What the CPU can do, as the compiler sees it. From glibc's copy: the cpuid instruction itself traps to
-// the hypervisor in a virtual machine and costs microseconds each. Only the "active" words are features
-// in use; the raw ones hold the number of the CPU that happened to run the instruction.
+// What the CPU can do, as the compiler sees it. From glibc's copy: the cpuid instruction itself
+// traps to the hypervisor in a virtual machine and costs microseconds each. Only the "active" words
+// are features in use; the raw ones hold the number of the CPU that happened to run the
+// instruction.
 std::string CpuFeatures() {
 #if defined(__x86_64__)
   std::string text;
-  for (unsigned leaf :
-       {CPUID_INDEX_1, CPUID_INDEX_7, CPUID_INDEX_80000001, CPUID_INDEX_D_ECX_1, CPUID_INDEX_7_ECX_1}) {
+  for (unsigned leaf : {CPUID_INDEX_1, CPUID_INDEX_7, CPUID_INDEX_80000001, CPUID_INDEX_D_ECX_1,
+                        CPUID_INDEX_7_ECX_1}) {
     const struct cpuid_feature* feature = __x86_get_cpuid_feature_leaf(leaf);
     uint32_t hash = 2166136261;
     for (unsigned value : feature->active_array) hash = (hash ^ value) * 16777619;
@@ -60,17 +61,18 @@ void SetFeatures(wasm_config_t* config, const Features& features) {
   wasmtime_config_wasm_component_model_set(config, features.component_model);
 }
 
-void SetPool(wasm_config_t* config, const Pool& pool) {
+void SetPool(wasm_config_t* config, const Pool& pool, Purpose purpose) {
   const Handle<wasmtime_pooling_allocation_config_t, wasmtime_pooling_allocation_config_delete>
       pooling(wasmtime_pooling_allocation_config_new());
   auto* p = pooling.get();
   wasmtime_pooling_allocation_config_total_component_instances_set(p, pool.instances);
   wasmtime_pooling_allocation_config_total_core_instances_set(p, pool.instances);
-  wasmtime_pooling_allocation_config_total_memories_set(
-      p, pool.instances * pool.memories_per_module);
+  wasmtime_pooling_allocation_config_total_memories_set(p,
+                                                        pool.instances * pool.memories_per_module);
   wasmtime_pooling_allocation_config_total_tables_set(p, pool.instances * pool.tables_per_module);
   wasmtime_pooling_allocation_config_total_gc_heaps_set(p, pool.instances);
-  wasmtime_pooling_allocation_config_total_stacks_set(p, 0);
+  wasmtime_pooling_allocation_config_total_stacks_set(
+      p, purpose == Purpose::kRunComponents ? pool.instances : 0);
   wasmtime_pooling_allocation_config_max_memories_per_module_set(p, pool.memories_per_module);
   wasmtime_pooling_allocation_config_max_tables_per_module_set(p, pool.tables_per_module);
   wasmtime_pooling_allocation_config_max_memory_size_set(p, pool.memory_bytes);
@@ -96,7 +98,7 @@ Features FeaturesOf(const Features& wanted, Tier tier) {
 
 Result<EngineHandle> NewEngine(const EngineOptions& options, Tier tier, Purpose purpose) {
   ConfigHandle config(wasm_config_new());
-  if (purpose == Purpose::kRun && tier == Tier::kOptimized) {
+  if (purpose != Purpose::kCompile && tier == Tier::kOptimized) {
     wasmoor_config_no_compiler(config.get());
   } else {
     wasmtime_config_strategy_set(config.get(), tier == Tier::kBaseline
@@ -107,13 +109,13 @@ Result<EngineHandle> NewEngine(const EngineOptions& options, Tier tier, Purpose 
   wasmoor_config_backtrace_details(config.get(), true);
   SetFeatures(config.get(), FeaturesOf(options.features, tier));
   wasmtime_config_max_wasm_stack_set(config.get(), options.stack_bytes);
-  wasmtime_config_async_stack_size_set(config.get(), options.stack_bytes + kFibreReserve);
-  // One guest at a time calls into a store here, so the component model's concurrency is not wanted,
-  // nor what it costs.
+  wasmtime_config_async_stack_size_set(config.get(), options.stack_bytes + kHostReserve);
+  // One guest at a time calls into a store here, so the component model's concurrency is not
+  // wanted, nor what it costs.
   wasmtime_config_concurrency_support_set(config.get(), false);
   if (options.sharing == Sharing::kManyGuests) {
     wasmtime_config_epoch_interruption_set(config.get(), true);
-    if (purpose == Purpose::kRun) SetPool(config.get(), options.pool);
+    if (purpose != Purpose::kCompile) SetPool(config.get(), options.pool, purpose);
   }
   wasm_engine_t* engine = nullptr;
   TRY_AS(ToStatus(wasmoor_engine_new(config.release(), &engine), Code::kInvalidArgument),

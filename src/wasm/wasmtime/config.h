@@ -7,11 +7,13 @@
 
 namespace wasmoor::wasm::wasmtime {
 
-// What a wasm_engine_t is made for.
-enum class Purpose { kCompile, kRun };
+// What a wasm_engine_t is made for. Components of kManyGuests run on stacks of the pool (drive.rs),
+// core modules on the stack of the thread that runs them.
+enum class Purpose { kCompile, kRunModules, kRunComponents };
 
-// An engine of wasmtime's for one tier. An engine that runs optimized code has no compiler in it, which saves most
-// of its start-up; one that runs baseline code cannot be told apart from one that compiles it.
+// An engine of wasmtime's for one tier. An engine that runs optimized code has no compiler in it,
+// which saves most of its start-up; one that runs baseline code cannot be told apart from one that
+// compiles it.
 Result<EngineHandle> NewEngine(const EngineOptions& options, Tier tier, Purpose purpose);
 
 // Everything besides the module that compiled code depends on; see Engine::Fingerprint.

@@ -1,7 +1,6 @@
-#include <csignal>
-
 #include "wasm/wasmtime/component.h"
 #include "wasm/wasmtime/module.h"
+#include "wasm/wasmtime/refusal.h"
 #include "wasmoor/wasm/trusted_code.h"
 #include "wasmoor/wasm/wasmtime.h"
 
@@ -26,16 +25,6 @@ class WasmtimeEngine : public Engine {
  private:
   const std::shared_ptr<Shared> shared_;
 };
-
-// Binary already, or text turned into binary.
-Result<std::vector<uint8_t>> FromText(Bytes text) {
-  ByteVector binary;
-  TRY_AS(ToStatus(wasmtime_wat2wasm(reinterpret_cast<const char*>(text.data()), text.size(),
-                                    binary.get()),
-                  Code::kInvalidArgument),
-         "neither a WebAssembly binary nor its text format");
-  return std::vector<uint8_t>(binary.data(), binary.data() + binary.size());
-}
 
 Result<std::vector<uint8_t>> Serialized(wasm_engine_t* engine, Bytes wasm, bool is_component) {
   ByteVector code;
@@ -67,45 +56,65 @@ Status Validate(const EngineOptions& options, Bytes wasm, bool is_component) {
   return {};
 }
 
-Result<TrustedCode> WasmtimeEngine::Compile(Bytes wasm, Tier tier) const {
-  std::vector<uint8_t> from_text;
-  if (!LooksLikeModule(wasm) && !LooksLikeComponent(wasm)) {
-    from_text = TRY(FromText(wasm));
-    wasm = from_text;
-  }
+Result<TrustedCode> CompileBinary(const EngineOptions& options, Bytes wasm, Tier tier) {
   const bool is_component = LooksLikeComponent(wasm);
-  const EngineHandle compiler = TRY(NewEngine(shared_->options(), tier, Purpose::kCompile));
+  const EngineHandle compiler = TRY(NewEngine(options, tier, Purpose::kCompile));
   auto code = Serialized(compiler.get(), wasm, is_component);
   if (!code && tier == Tier::kBaseline) {
     // The one-pass compiler gives up on what it has no code for with the same kind of error as on
     // what is not valid.
-    TRY(Validate(shared_->options(), wasm, is_component));
+    TRY(Validate(options, wasm, is_component));
     return tl::unexpected(Error(Code::kUnimplemented, code.error().message()));
   }
   if (!code) return tl::unexpected(std::move(code).error());
   return CompilerOutput::Trust(*std::move(code), {tier, is_component});
 }
 
-Result<std::shared_ptr<const Module>> WasmtimeEngine::Load(const TrustedCode& code) const {
-  wasm_engine_t* engine = TRY(shared_->Runner(code.info().tier));
-  if (code.info().is_component) {
-    wasmtime_component_t* component = nullptr;
-    TRY(ToStatus(code.in_file()
-                     ? wasmtime_component_deserialize_file(
-                           engine, fmt::format("/proc/self/fd/{}", code.file().get()).c_str(),
-                           &component)
-                     : wasmtime_component_deserialize(engine, code.bytes().data(),
-                                                      code.bytes().size(), &component),
-                 Code::kDataLoss));
-    return std::make_shared<ComponentModule>(shared_, engine, ComponentHandle(component));
+Result<TrustedCode> WasmtimeEngine::Compile(Bytes wasm, Tier tier) const {
+  std::vector<uint8_t> from_text;
+  if (!LooksLikeModule(wasm) && !LooksLikeComponent(wasm)) {
+    from_text = TRY(WasmtimeBinaryFromText(wasm));
+    wasm = from_text;
   }
+  auto code = CompileBinary(shared_->options(), wasm, tier);
+  if (!code && code.error().code() == Code::kInvalidArgument)
+    return tl::unexpected(ExplainRefusal(std::move(code).error(), shared_->options().features));
+  return code;
+}
+
+// From the file that is open: what was verified is what is mapped.
+Result<ComponentHandle> LoadComponent(wasm_engine_t* engine, const TrustedCode& code) {
+  wasmtime_component_t* component = nullptr;
+  TRY(ToStatus(
+      code.in_file()
+          ? wasmtime_component_deserialize_file(
+                engine, fmt::format("/proc/self/fd/{}", code.file().get()).c_str(), &component)
+          : wasmtime_component_deserialize(engine, code.bytes().data(), code.bytes().size(),
+                                           &component),
+      Code::kDataLoss));
+  return ComponentHandle(component);
+}
+
+Result<ModuleHandle> LoadModule(wasm_engine_t* engine, const TrustedCode& code) {
   wasmtime_module_t* module = nullptr;
-  TRY(ToStatus(code.in_file()
-                   ? wasmoor_module_deserialize_fd(engine, code.file().get(), &module)
-                   : wasmtime_module_deserialize(engine, code.bytes().data(), code.bytes().size(),
-                                                 &module),
+  TRY(ToStatus(code.in_file() ? wasmoor_module_deserialize_fd(engine, code.file().get(), &module)
+                              : wasmtime_module_deserialize(engine, code.bytes().data(),
+                                                            code.bytes().size(), &module),
                Code::kDataLoss));
-  return std::make_shared<CoreModule>(shared_, engine, ModuleHandle(module));
+  return ModuleHandle(module);
+}
+
+Result<std::shared_ptr<const Module>> WasmtimeEngine::Load(const TrustedCode& code) const {
+  const ModuleKind kind = code.info().is_component ? ModuleKind::kComponent : ModuleKind::kCore;
+  wasm_engine_t* engine = TRY(shared_->Runner(code.info().tier, kind));
+  if (kind == ModuleKind::kComponent) {
+    auto component = LoadComponent(engine, code);
+    if (!component) return tl::unexpected(ExplainLoadFailure(std::move(component).error()));
+    return std::make_shared<ComponentModule>(shared_, engine, *std::move(component));
+  }
+  auto module = LoadModule(engine, code);
+  if (!module) return tl::unexpected(ExplainLoadFailure(std::move(module).error()));
+  return std::make_shared<CoreModule>(shared_, engine, *std::move(module));
 }
 
 Result<std::unique_ptr<Engine>> Create(const EngineOptions& options) {
@@ -118,8 +127,6 @@ Result<std::unique_ptr<Engine>> Create(const EngineOptions& options) {
 
 namespace wasmoor::wasm {
 
-EngineFactory WasmtimeFactory() {
-  return {wasmtime::kName, WASMTIME_VERSION, wasmtime::Create};
-}
+EngineFactory WasmtimeFactory() { return {wasmtime::kName, WASMTIME_VERSION, wasmtime::Create}; }
 
 }  // namespace wasmoor::wasm

@@ -32,11 +32,27 @@ struct wasmoor_limits_t {
 };
 void wasmoor_store_limit(wasmtime_store_t* store, wasmoor_limits_t* limits);
 
+// Layout shared with drive.rs. Where a call takes one, null means a call that waits for as long as
+// the guest does.
+struct wasmoor_drive_t {
+  bool (*must_stop)(void* guest);
+  void* guest;
+  uint64_t tick_microseconds;
+};
+wasmtime_error_t* wasmoor_component_linker_add_driven_wasi(wasmtime_component_linker_t* linker);
+wasmtime_error_t* wasmoor_component_instantiate(const wasmtime_component_linker_t* linker,
+                                                wasmtime_context_t* context,
+                                                const wasmtime_component_t* component,
+                                                const wasmoor_drive_t* by,
+                                                wasmtime_component_instance_t* out);
+wasmtime_error_t* wasmoor_component_run(const wasmtime_component_func_t* function,
+                                        wasmtime_context_t* context, const wasmoor_drive_t* by,
+                                        bool* succeeded);
 wasmtime_error_t* wasmoor_component_invoke(wasmtime_context_t* context,
                                            const wasmtime_component_t* component,
                                            const wasmtime_component_instance_t* instance,
                                            const uint8_t* call, size_t call_len,
-                                           wasm_byte_vec_t* out);
+                                           const wasmoor_drive_t* by, wasm_byte_vec_t* out);
 
 bool wasmoor_wasi_config_stdio(wasi_config_t* config, int stdin_fd, int stdout_fd, int stderr_fd);
 

@@ -2,17 +2,24 @@
 
 #include <algorithm>
 
+#include "wasm/wasmtime/stack.h"
 #include "wasm/wasmtime/traps.h"
 #include "wasmoor/base/check.h"
+#include "wasmoor/base/units.h"
 
 namespace wasmoor::wasm::wasmtime {
 namespace {
 
 using hostcall::Outcome;
 
+// What host functions may use of the stack beneath the guest's frames, signal handlers included.
+constexpr uint64_t kHostFrames = 128 << 10;
+
 // A frame is the engine's array of values, looked at as ours.
 static_assert(sizeof(hostcall::Value) == sizeof(wasmtime_val_raw_t));
 static_assert(alignof(hostcall::Value) <= alignof(wasmtime_val_raw_t));
+
+bool MustGuestStop(void* guest) { return static_cast<Guest*>(guest)->MustStop(); }
 
 // Reached at every tick by a guest that loops: on, or the end.
 wasmtime_error_t* OnEpoch(wasmtime_context_t*, void* data, uint64_t* delta,
@@ -25,7 +32,10 @@ wasmtime_error_t* OnEpoch(wasmtime_context_t*, void* data, uint64_t* delta,
 }  // namespace
 
 Guest::Guest(std::shared_ptr<Shared> shared, InstanceOptions options)
-    : shared_(std::move(shared)), options_(std::move(options)) {
+    : shared_(std::move(shared)),
+      options_(std::move(options)),
+      drive_{MustGuestStop, this,
+             static_cast<uint64_t>(std::chrono::microseconds(shared_->options().tick).count())} {
   limits_.memory_max = options_.limits.memory_bytes;
   limits_.table_elements_max = options_.limits.table_elements;
   limits_.instances_max = options_.limits.instances;
@@ -63,7 +73,8 @@ void Guest::UseMemory(const wasmtime_memory_t& memory) {
 
 hostcall::Memory Guest::MemoryOf(wasmtime_caller_t* caller) {
   if (has_memory_)
-    return {wasmtime_memory_data(context_, &memory_), wasmtime_memory_data_size(context_, &memory_)};
+    return {wasmtime_memory_data(context_, &memory_),
+            wasmtime_memory_data_size(context_, &memory_)};
   // A call from the start function, before the instance is there, or a memory of an unusual kind.
   constexpr std::string_view kName = "memory";
   wasmtime_extern_t item;
@@ -83,11 +94,8 @@ hostcall::Memory Guest::MemoryOf(wasmtime_caller_t* caller) {
 
 wasm_trap_t* Guest::CallHost(const hostcall::Table::Entry& entry, wasmtime_caller_t* caller,
                              wasmtime_val_raw_t* values, size_t count) {
-  hostcall::Call call{MemoryOf(caller),
-                      {reinterpret_cast<hostcall::Value*>(values), count},
-                      interrupt_,
-                      0,
-                      {}};
+  hostcall::Call call{
+      MemoryOf(caller), {reinterpret_cast<hostcall::Value*>(values), count}, interrupt_, 0, {}};
   void* const bound = options_.bindings.Get(entry.slot);
   if (bound == nullptr) {
     outcome_ = call.Trap(fmt::format("{}.{} is not granted to this guest", entry.function.module,
@@ -103,12 +111,25 @@ wasm_trap_t* Guest::CallHost(const hostcall::Table::Entry& entry, wasmtime_calle
   return wasmtime_trap_new(message.data(), message.size());
 }
 
+// A guest that comes to the end of the thread's stack before the end of its own would end the
+// process.
+Status Guest::CheckStack() const {
+  const uint64_t wanted = shared_->options().stack_bytes + kHostFrames;
+  const uint64_t left = StackLeft();
+  if (left >= wanted) [[likely]]
+    return {};
+  return Fail(
+      Code::kFailedPrecondition,
+      "the thread has {} of stack left, and a guest may use {}: run it on a thread with more, or "
+      "lower the guest's limit",
+      FormatSize(left), FormatSize(wanted));
+}
+
 // A guest that was stopped, or whose time is over, does not begin.
 std::optional<Exit> Guest::ExitBeforeStart(std::optional<Clock::time_point> deadline) {
   if (const int signal = stop_signal_.load(std::memory_order_acquire); signal != 0)
     interrupt_.Request(hostcall::StopReason::kSignal, signal);
-  if (deadline && Clock::now() >= *deadline)
-    interrupt_.Request(hostcall::StopReason::kDeadline);
+  if (deadline && Clock::now() >= *deadline) interrupt_.Request(hostcall::StopReason::kDeadline);
   return ExitOnRequest();
 }
 
@@ -155,10 +176,11 @@ Usage Guest::usage() const {
   return {limits_.memory_used, limits_.table_elements_used, limits_.memory_refused};
 }
 
+// noexcept: an exception must not unwind through the engine's and the guest's frames, which know
+// nothing of it.
 wasm_trap_t* CallHostFunction(void* entry, wasmtime_caller_t* caller, wasmtime_val_raw_t* values,
-                              size_t count) {
-  auto* guest =
-      static_cast<Guest*>(wasmtime_context_get_data(wasmtime_caller_context(caller)));
+                              size_t count) noexcept {
+  auto* guest = static_cast<Guest*>(wasmtime_context_get_data(wasmtime_caller_context(caller)));
   return guest->CallHost(*static_cast<const hostcall::Table::Entry*>(entry), caller, values, count);
 }
 

@@ -19,7 +19,8 @@ class Guest {
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
 
-  // The store, under the limits and with the epoch callback. Call once, with the engine of the module.
+  // The store, under the limits and with the epoch callback. Call once, with the engine of the
+  // module.
   void MakeStore(wasm_engine_t* engine);
   wasmtime_context_t* context() const { return context_; }
 
@@ -37,6 +38,9 @@ class Guest {
   // Called at every tick while the guest runs: is it to end?
   bool MustStop();
 
+  // How calls of a component are ended while they wait; null if nothing does.
+  const wasmoor_drive_t* drive() const { return shared_->many_guests() ? &drive_ : nullptr; }
+
   // Runs `call`, which enters the guest, with the deadline in force; returns how the guest ended.
   // `call` returns an error or a trap of the C API, both null for success.
   struct Ended {
@@ -46,13 +50,15 @@ class Guest {
   template <typename Call>
   Result<Exit> Run(std::optional<Clock::time_point> deadline, Call call);
 
-  // How the last host function, or the tick, ended the guest during the last Run; kReturned if none did.
+  // How the last host function, or the tick, ended the guest during the last Run; kReturned if none
+  // did.
   hostcall::Outcome outcome() const { return outcome_; }
 
   Usage usage() const;
 
  private:
   hostcall::Memory MemoryOf(wasmtime_caller_t* caller);
+  Status CheckStack() const;
   std::optional<Exit> ExitBeforeStart(std::optional<Clock::time_point> deadline);
   std::optional<Exit> ExitOnRequest() const;
   Exit ExitFrom(const Ended& ended) const;
@@ -62,6 +68,7 @@ class Guest {
   hostcall::Interrupt interrupt_;
   std::atomic<int> stop_signal_ = 0;  // Of Stop; 0 if nobody called it.
   wasmoor_limits_t limits_ = {};
+  const wasmoor_drive_t drive_;
   StoreHandle store_;
   wasmtime_context_t* context_ = nullptr;
   wasmtime_memory_t memory_ = {};
@@ -73,6 +80,7 @@ class Guest {
 
 template <typename Call>
 Result<Exit> Guest::Run(std::optional<Clock::time_point> deadline, Call call) {
+  TRY(CheckStack());
   if (!shared_->many_guests()) {
     if (deadline) {
       return Fail(Code::kFailedPrecondition,
@@ -94,6 +102,6 @@ Result<Exit> Guest::Run(std::optional<Clock::time_point> deadline, Call call) {
 
 // The C API's callback for every host function: `entry` is a hostcall::Table::Entry.
 wasm_trap_t* CallHostFunction(void* entry, wasmtime_caller_t* caller, wasmtime_val_raw_t* values,
-                              size_t count);
+                              size_t count) noexcept;
 
 }  // namespace wasmoor::wasm::wasmtime

@@ -6,11 +6,14 @@ Shared::Shared(EngineOptions options) : options_(std::move(options)) {
   if (many_guests()) ticker_ = std::make_unique<Ticker>(options_.tick);
 }
 
-Result<wasm_engine_t*> Shared::Runner(Tier tier) {
+Result<wasm_engine_t*> Shared::Runner(Tier tier, ModuleKind kind) {
+  // Without a pool there is nothing to divide.
+  const bool components = many_guests() && kind == ModuleKind::kComponent;
   const std::lock_guard lock(mutex_);
-  EngineHandle& engine = runners_[static_cast<int>(tier)];
+  EngineHandle& engine = runners_[static_cast<int>(tier)][components ? 1 : 0];
   if (engine == nullptr) {
-    engine = TRY(NewEngine(options_, tier, Purpose::kRun));
+    engine =
+        TRY(NewEngine(options_, tier, components ? Purpose::kRunComponents : Purpose::kRunModules));
     if (ticker_ != nullptr) ticker_->AddEngine(engine.get());
   }
   return engine.get();

@@ -7,8 +7,8 @@
 namespace wasmoor::wasm::wasmtime {
 namespace {
 
-// Ignored by default, so a late one does no harm; caught by a function that does nothing and without
-// SA_RESTART, so a blocked system call fails with EINTR (signal(7)).
+// Ignored by default, so a late one does no harm; caught by a function that does nothing and
+// without SA_RESTART, so a blocked system call fails with EINTR (signal(7)).
 constexpr int kKick = SIGURG;
 
 void Ignore(int) {}
@@ -19,11 +19,27 @@ void CatchKick() {
   sigaction(kKick, &action, nullptr);
 }
 
+// A thread that an embedder made may have all signals blocked.
+void UnblockKick() {
+  thread_local bool done = false;
+  if (done) return;
+  sigset_t kick;
+  sigemptyset(&kick);
+  sigaddset(&kick, kKick);
+  pthread_sigmask(SIG_UNBLOCK, &kick, nullptr);
+  done = true;
+}
+
 }  // namespace
 
 Ticker::Ticker(std::chrono::milliseconds tick) : tick_(tick) {
   CatchKick();
+  // The process's signals are for its other threads: the new thread inherits this mask.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { Loop(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Ticker::~Ticker() {
@@ -44,6 +60,7 @@ void Ticker::AddEngine(wasm_engine_t* engine) {
 Ticker::Running::Running(Ticker& ticker, hostcall::Interrupt& interrupt,
                          std::optional<Clock::time_point> deadline)
     : ticker_(ticker), interrupt_(interrupt), deadline_(deadline), thread_(pthread_self()) {
+  UnblockKick();
   const std::lock_guard lock(ticker_.mutex_);
   index_ = ticker_.running_.size();
   ticker_.running_.push_back(this);
@@ -68,10 +85,6 @@ void Ticker::TickLocked(Clock::time_point now) {
 }
 
 void Ticker::Loop() {
-  // The process's signals are for its other threads.
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
   pthread_setname_np(pthread_self(), "wasm-ticker");
 
   std::unique_lock lock(mutex_);

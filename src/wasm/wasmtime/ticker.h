@@ -15,10 +15,11 @@
 
 namespace wasmoor::wasm::wasmtime {
 
-// The one thread of a process with many guests that ends them in time. While guests run it advances the engines' epoch
-// every tick, at which each looks at its Interrupt; it requests the interrupt of those whose deadline
-// has passed; and to the thread of everyone who is to end it sends a signal, again at every tick, so
-// that a blocked system call returns. With no guest running it sleeps. Thread-safe.
+// The one thread of a process with many guests that ends them in time. While guests run it advances
+// the engines' epoch every tick, at which each looks at its Interrupt; it requests the interrupt of
+// those whose deadline has passed; and to the thread of everyone who is to end it sends a signal,
+// again at every tick, so that a blocked system call returns. With no guest running it sleeps.
+// Thread-safe.
 class Ticker {
  public:
   explicit Ticker(std::chrono::milliseconds tick);
@@ -30,7 +31,8 @@ class Ticker {
   // A guest that runs on the calling thread for as long as the object lives.
   class Running {
    public:
-    Running(Ticker& ticker, hostcall::Interrupt& interrupt, std::optional<Clock::time_point> deadline);
+    Running(Ticker& ticker, hostcall::Interrupt& interrupt,
+            std::optional<Clock::time_point> deadline);
     ~Running();
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;

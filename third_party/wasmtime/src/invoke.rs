@@ -1,6 +1,7 @@
 //! Calling a component's export with arguments written in WAVE, the component model's text encoding of
 //! values. The C API has the values but not the notation.
 
+use crate::drive::{self, wasmoor_drive_t};
 use std::slice;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::wasm_wave::{self, untyped::UntypedFuncCall};
@@ -46,6 +47,7 @@ fn invoke(
     component: &Component,
     instance: &Instance,
     call: &str,
+    by: Option<&wasmoor_drive_t>,
 ) -> Result<String> {
     let call = UntypedFuncCall::parse(call).map_err(|error| {
         format_err!("cannot parse the call {call:?}: {error}; write it as name(argument, ...)")
@@ -73,7 +75,7 @@ fn invoke(
         .to_wasm_params(&types)
         .map_err(|error| format_err!("arguments of '{}': {error}", call.name()))?;
     let mut results = vec![Val::Bool(false); ty.results().len()];
-    func.call(&mut context, &params, &mut results)?;
+    drive::call(context, &func, &params, &mut results, by)?;
     let shown: std::result::Result<Vec<_>, _> = results.iter().map(wasm_wave::to_string).collect();
     let shown = shown.map_err(|error| format_err!("the result cannot be shown: {error}"))?;
     Ok(match shown.as_slice() {
@@ -82,7 +84,7 @@ fn invoke(
     })
 }
 
-/// Calls `name(args)` and writes its results, as WAVE text, to `out`.
+/// Calls `name(args)`, driven unless `by` is null, and writes its results, as WAVE text, to `out`.
 ///
 /// # Safety
 /// The pointers must be valid as C's usual rules want it; `instance` must be of `component`.
@@ -93,6 +95,7 @@ pub unsafe extern "C" fn wasmoor_component_invoke(
     instance: &Instance,
     call: *const u8,
     call_len: usize,
+    by: Option<&wasmoor_drive_t>,
     out: &mut wasm_byte_vec_t,
 ) -> Option<Box<wasmtime_error_t>> {
     // wasmtime_component_t is repr(transparent) round a private Component.
@@ -100,7 +103,7 @@ pub unsafe extern "C" fn wasmoor_component_invoke(
     let call = unsafe { slice::from_raw_parts(call, call_len) };
     let result = std::str::from_utf8(call)
         .map_err(|_| format_err!("the call is not valid UTF-8"))
-        .and_then(|call| invoke(context, component, instance, call));
+        .and_then(|call| invoke(context, component, instance, call, by));
     match result {
         Ok(text) => {
             out.set_buffer(text.into_bytes());

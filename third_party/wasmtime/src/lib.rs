@@ -4,6 +4,7 @@
 pub use wasmtime_c_api::*;
 
 mod config;
+mod drive;
 mod invoke;
 mod limits;
 mod load;

@@ -38,10 +38,15 @@ impl ResourceLimiter for wasmoor_limits_t {
         Ok(allowed)
     }
 
-    fn memory_grow_failed(&mut self, _error: Error) -> Result<()> {
-        self.memory_used -= self.last_growth;
-        self.last_growth = 0;
+    // Also called for a growth that memory_growing was never asked about, because it is more than the
+    // memory's type can hold. Taking the last one off then, which succeeded, would give the guest
+    // room for nothing.
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
         self.memory_refused += 1;
+        if !error.to_string().contains("memory type's limits") {
+            self.memory_used -= self.last_growth;
+            self.last_growth = 0;
+        }
         Ok(())
     }
 
