@@ -15,13 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path MakeScratch() {
-  const std::string name = std::string(kScratchPrefix) + std::to_string(getpid()) + "-XXXXXX";
-  std::string path = (fs::temp_directory_path() / name).native();
-  if (mkdtemp(path.data()) == nullptr) abort();
-  return fs::canonical(path);
-}
-
 // The processes whose parent is this one (proc_pid_stat(5): the fourth field; the second is in
 // parentheses and may hold anything).
 std::vector<pid_t> Children() {
@@ -52,6 +45,13 @@ std::string Sized(const std::string& content) { return Number(content.size()) + 
 std::string Section(char id, const std::string& content) { return id + Sized(content); }
 
 }  // namespace
+
+fs::path MakeScratch() {
+  const std::string name = std::string(kScratchPrefix) + std::to_string(getpid()) + "-XXXXXX";
+  std::string path = (fs::temp_directory_path() / name).native();
+  if (mkdtemp(path.data()) == nullptr) abort();
+  return fs::canonical(path);
+}
 
 fs::path FolderFrom(const char* variable) {
   const char* value = getenv(variable);

@@ -28,6 +28,9 @@ std::string MissingGuest(std::string_view name);  // Why it could not be built; 
 std::string ReadFile(const std::filesystem::path& path);
 void WriteFile(const std::filesystem::path& path, std::string_view content);
 
+// Makes a directory called by kScratchPrefix; whoever makes it removes it.
+std::filesystem::path MakeScratch();
+
 // A module whose compilation takes time: `functions` of a quarter KiB each, and a `_start` that
 // returns at once. It needs nothing.
 std::string LargeModule(uint32_t functions = 6000);
