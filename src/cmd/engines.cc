@@ -22,4 +22,9 @@ Result<wasm::EngineFactory> FindEngine(std::string_view name) {
   return Fail(Code::kNotFound, "no engine '{}' is built in; there is: {}", name, names);
 }
 
+Result<std::vector<uint8_t>> ToBinary(std::vector<uint8_t> bytes) {
+  if (wasm::LooksLikeModule(bytes) || wasm::LooksLikeComponent(bytes)) return bytes;
+  return wasm::WasmtimeBinaryFromText(bytes);
+}
+
 }  // namespace wasmoor::cmd

@@ -123,7 +123,11 @@ void CoreModuleReader::ReadSection(uint8_t id, BinaryReader& part) {
         memories_.push_back(ReadMemory(part));
       return;
     case kExport: return ReadExports(part);
-    case kStart: outline_.start = part.U32(); return;
+    case kStart: {
+      const uint32_t function = part.U32();
+      if (outline_.kind == ModuleKind::kCore) outline_.start = function;
+      return;
+    }
     case kCode: return ReadCode(part);
     case kDataCount: features().bulk_memory = true; return;
     case kTag: features().exceptions = true; return;

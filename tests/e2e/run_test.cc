@@ -168,5 +168,20 @@ TEST_F(RunTest, VersionAndHelpAreThere) {
   EXPECT_THAT(Run({"--help"}), AllOf(Ends(0), Prints(HasSubstr("--timeout DURATION"))));
 }
 
+TEST_F(RunTest, AWrongCommandLineEndsWithStatusTwoAndSaysWhatIsWrong) {
+  const auto usage = [](auto text) { return AllOf(Ends(2), Prints(IsEmpty()), Complains(text)); };
+  EXPECT_THAT(Wasmoor({}).Run(), usage(HasSubstr("Usage")));
+  EXPECT_THAT(Wasmoor({"walk"}).Run(), usage(HasSubstr("no command 'walk'")));
+  EXPECT_THAT(Run({}), usage(HasSubstr("FILE is missing: wasmoor run FILE")));
+  EXPECT_THAT(Run({"--fast", Guest("hello")}), usage(HasSubstr("no option --fast")));
+  EXPECT_THAT(Run({"--timeout", "soon", Guest("hello")}), usage(HasSubstr("--timeout: 'soon'")));
+  EXPECT_THAT(Run({"--max-memory", "much", Guest("hello")}),
+              usage(HasSubstr("--max-memory: 'much'")));
+  EXPECT_THAT(Run({"--tier", "magic", Guest("hello")}), usage(HasSubstr("--tier")));
+  EXPECT_THAT(Run({"--engine", "none", Guest("hello")}), usage(HasSubstr("must be wasmtime")));
+  EXPECT_THAT(Run({"--enable", "wings", Guest("hello")}),
+              usage(HasSubstr("'wings': must be simd")));
+}
+
 }  // namespace
 }  // namespace wasmoor::e2e

@@ -97,11 +97,16 @@ class Cache {
   struct Pruned {
     uint64_t entries = 0, bytes = 0;
   };
+  enum class PruneMode : uint8_t {
+    kRemove,
+    kCountOnly,  // Removes nothing and says what would be removed now.
+  };
   // Removes least recently used entries until at most max_bytes remain, entries not used since
   // `older_than` (if given), damaged ones, and what killed processes left behind. Reads every entry
   // whole. Programs that run the code are not disturbed.
   Result<Pruned> Prune(uint64_t max_bytes,
-                       std::optional<std::chrono::system_clock::time_point> older_than) const;
+                       std::optional<std::chrono::system_clock::time_point> older_than,
+                       PruneMode mode = PruneMode::kRemove) const;
 
   const CacheOptions& options() const { return options_; }
   // Why nothing can be kept, as far as known from Open; empty if all is well.

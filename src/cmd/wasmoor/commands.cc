@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <array>
 
+#include "cmd/wasmoor/cache_command.h"
 #include "cmd/wasmoor/command.h"
 #include "cmd/wasmoor/compile.h"
+#include "cmd/wasmoor/doctor.h"
+#include "cmd/wasmoor/inspect.h"
 #include "cmd/wasmoor/run.h"
 #include "cmd/wasmoor/text.h"
 
@@ -18,6 +21,10 @@ constexpr std::array kCommands = {
     CommandEntry{"run", "Run a WebAssembly program", Make<RunCommand>},
     CommandEntry{"compile", "Compile modules into the cache, so that their first run starts at once",
                  Make<CompileCommand>},
+    CommandEntry{"inspect", "Say what a module is and what it takes to run it", Make<InspectCommand>},
+    CommandEntry{"cache", "List, verify and prune the compiled modules", Make<CacheCommand>},
+    CommandEntry{"doctor", "Say what of this machine can be used, and what to do about the rest",
+                 Make<DoctorCommand>},
 };
 
 }  // namespace

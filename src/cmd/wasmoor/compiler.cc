@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "cmd/engines.h"
+#include "cmd/wasmoor/cache_access.h"
 #include "cmd/wasmoor/progress.h"
 #include "cmd/wasmoor/text.h"
 #include "wasmoor/os/file.h"
@@ -20,15 +21,7 @@ wasm::Cache::Policy PolicyOf(std::string_view tier) {
 
 Result<wasm::Cache> OpenCache(const EngineFlags& flags) {
   wasm::CacheOptions options;
-  if (!flags.cache_directory.empty()) {
-    options.directory = flags.cache_directory;
-  } else if (auto directory = wasm::DefaultCacheDirectory()) {
-    options.directory = *std::move(directory);
-  } else {
-    return Fail(Code::kNotFound,
-                "no place for the cache of compiled modules: set HOME or WASMOOR_CACHE_DIR, or give "
-                "--cache-dir");
-  }
+  options.directory = TRY(CacheDirectory(flags.cache_directory));
   options.before_compile = ShowProgress;
   return wasm::Cache::Open(std::move(options));
 }

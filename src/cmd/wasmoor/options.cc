@@ -113,8 +113,8 @@ Status Options::TakeOperand(std::string_view word) {
 Status Options::CheckCount() const {
   const size_t count = operands_.target == nullptr ? 0 : operands_.target->size();
   if (count < operands_.least)
-    return Fail(Code::kInvalidArgument, "{} is missing: wasmoor {} {}", operands_.usage, path_,
-                operands_.usage);
+    return Fail(Code::kInvalidArgument, "{} is missing: wasmoor {} {}",
+                operands_.usage.substr(0, operands_.usage.find(' ')), path_, operands_.usage);
   if (count > operands_.most && operands_.target != nullptr)
     return Fail(Code::kInvalidArgument, "'{}' is one argument too many: wasmoor {} {}",
                 (*operands_.target)[operands_.most], path_, operands_.usage);
@@ -125,7 +125,7 @@ Result<Options::Parsed> Options::ParseAction(std::span<char* const> words) {
   Words known;
   for (const auto& action : actions_) {
     if (action->name() == words.front()) {
-      action_ = action->name();
+      if (action_ != nullptr) *action_ = action->name();
       return action->Parse(words.subspan(1));
     }
     known.push_back(action->name());

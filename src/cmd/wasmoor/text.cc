@@ -48,6 +48,7 @@ bool IsDeceptive(char32_t c) {
 std::string_view CodeOf(Style style) {
   switch (style) {
     case Style::kPlain: return "";
+    case Style::kHeading:
     case Style::kBold: return "1";
     case Style::kDim: return "2";
     case Style::kGreen: return "32";
@@ -143,8 +144,9 @@ std::string Table::Text(size_t width, bool color) const {
   }
   std::string text;
   for (const Row& row : rows_) {
-    text.append(indent_, ' ');
-    size_t column = indent_;
+    const bool heading = !row.empty() && row.front().style == Style::kHeading;
+    size_t column = heading ? 0 : indent_;
+    text.append(column, ' ');
     for (size_t i = 0; i < row.size(); ++i) {
       const Cell& cell = row[i];
       if (i + 1 == row.size()) {
@@ -161,6 +163,20 @@ std::string Table::Text(size_t width, bool color) const {
     text += '\n';
   }
   return text;
+}
+
+std::string Table::TabSeparated() const {
+  std::string text;
+  for (const Row& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) text += (i == 0 ? "" : "\t") + row[i].text;
+    text += '\n';
+  }
+  return text;
+}
+
+std::string ForStandardOutput(const Table& table) {
+  if (isatty(STDOUT_FILENO) == 0) return table.TabSeparated();
+  return table.Text(TerminalWidth(), WantsColor(stdout));
 }
 
 }  // namespace wasmoor::cmd

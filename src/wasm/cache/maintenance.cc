@@ -108,14 +108,17 @@ Result<std::vector<Cache::Entry>> Cache::List() const { return ReadEntries(false
 Result<std::vector<Cache::Entry>> Cache::Verify() const { return ReadEntries(true); }
 
 Result<Cache::Pruned> Cache::Prune(uint64_t max_bytes,
-                                   std::optional<system_clock::time_point> older_than) const {
+                                   std::optional<system_clock::time_point> older_than,
+                                   PruneMode mode) const {
   Pruned pruned;
   if (!directory_.valid()) return pruned;
   const auto names = TRY(os::ReadNames(directory_));
-  RemoveLeftovers(directory_, names);
+  if (mode == PruneMode::kRemove) RemoveLeftovers(directory_, names);
   uint64_t total = 0;
   const auto remove = [&](const File& file) -> Status {
-    const Status removed = os::UnlinkAt(directory_, file.name.c_str());
+    const Status removed = mode == PruneMode::kCountOnly
+                               ? Status()
+                               : os::UnlinkAt(directory_, file.name.c_str());
     if (!removed && removed.error().code() != Code::kNotFound) return removed;
     total -= file.bytes;
     if (!removed) return {};  // Somebody else was faster.

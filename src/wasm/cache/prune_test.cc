@@ -86,6 +86,17 @@ TEST_F(PruneTest, RemovesTheLeastRecentlyUsedDownToASize) {
   EXPECT_FALSE(Has("c"));
 }
 
+TEST_F(PruneTest, CountsWhatItWouldRemoveAndRemovesNothing) {
+  const Cache cache = Open();
+  for (int i = 0; i < 5; ++i) Add(cache, std::string(1, static_cast<char>('a' + i)), i);
+  const uint64_t limit = 2 * kCode + kCode / 2;
+  const auto counted = Must(cache.Prune(limit, std::nullopt, Cache::PruneMode::kCountOnly));
+  EXPECT_THAT(test::EntriesIn(directory), SizeIs(5));
+  const auto pruned = Must(cache.Prune(limit, std::nullopt));
+  EXPECT_EQ(counted.entries, pruned.entries);
+  EXPECT_EQ(counted.bytes, pruned.bytes);
+}
+
 TEST_F(PruneTest, RemovesWhatWasNotUsedSince) {
   const Cache cache = Open();
   Add(cache, "old", 48);
