@@ -122,7 +122,7 @@ class InsideTest(unittest.TestCase):
         table = figures.Table()
         inside.read(self.text("files/list/wasmtime/iterations:1/repeats:1/real_time"), table)
         self.assertEqual(table.get("files/list", "wasmtime", "wall").median, 2e6)
-        inside.read(self.text("fresh_instance/hello/wasmoor/real_time/threads:2"), table)
+        inside.read(self.text("fresh_instance/hello/wasmoor/process_time/real_time/threads:2"), table)
         self.assertEqual(table.get("fresh_instance/hello/threads:2", "wasmoor", "cpu").median, 1.5e6)
 
     def test_aggregates_are_not_samples(self):

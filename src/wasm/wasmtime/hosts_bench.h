@@ -72,10 +72,16 @@ inline void Check(wasmtime_error_t* error) {
   if (error != nullptr) Die(ErrorText(*ErrorHandle(error)));
 }
 
+// How the engine's own WASI hands a guest's output on: to a descriptor, which takes our addition to
+// its C API (extra.h), or through a callback, which is all that the C API itself has for a stream
+// that is neither the process's own nor a file with a name.
+enum class Output { kDescriptor, kCallback };
+
 // The engine's own WASI, through its C API. Thread-safe.
 class EngineHost {
  public:
-  EngineHost(const std::string& guest, Sharing sharing) {
+  EngineHost(const std::string& guest, Sharing sharing, Output output = Output::kDescriptor)
+      : output_(output) {
     EngineOptions options;
     options.sharing = sharing;
     Compile(wasmoor::bench::ReadGuest(guest), options);
@@ -121,12 +127,15 @@ class EngineHost {
     Check(wasmtime_module_serialize(compiled.get(), code_.get()));
   }
 
-  static wasi_config_t* Config(const Grant& grant) {
+  wasi_config_t* Config(const Grant& grant) const {
     wasi_config_t* config = wasi_config_new();
     std::vector<const char*> arguments;
     for (const std::string& argument : grant.arguments) arguments.push_back(argument.c_str());
     wasi_config_set_argv(config, arguments.size(), arguments.data());
-    wasmoor_wasi_config_stdio(config, -1, Null().get(), -1);
+    if (output_ == Output::kDescriptor)
+      wasmoor_wasi_config_stdio(config, -1, Null().get(), -1);
+    else
+      wasi_config_set_stdout_custom(config, WriteToNull, nullptr, nullptr);
     if (!grant.directory.empty() &&
         !wasi_config_preopen_dir(config, grant.directory.c_str(), kDirectory, true)) {
       Die("the engine's WASI cannot open " + grant.directory);
@@ -134,6 +143,11 @@ class EngineHost {
     return config;
   }
 
+  static ptrdiff_t WriteToNull(void*, const unsigned char* bytes, size_t size) {
+    return write(Null().get(), bytes, size);
+  }
+
+  const Output output_;
   ByteVector code_;
   EngineHandle engine_;
   ModuleHandle module_;
