@@ -6,6 +6,7 @@
 #include "cmd/wasmoor/compile.h"
 #include "cmd/wasmoor/doctor.h"
 #include "cmd/wasmoor/inspect.h"
+#include "cmd/wasmoor/pages.h"
 #include "cmd/wasmoor/run.h"
 #include "cmd/wasmoor/text.h"
 
@@ -25,6 +26,9 @@ constexpr std::array kCommands = {
     CommandEntry{"cache", "List, verify and prune the compiled modules", Make<CacheCommand>},
     CommandEntry{"doctor", "Say what of this machine can be used, and what to do about the rest",
                  Make<DoctorCommand>},
+    CommandEntry{"help", "Show what a command takes", Make<HelpCommand>},
+    CommandEntry{"man", "Print a manual page", Make<ManCommand>},
+    CommandEntry{"completion", "Print a completion script for a shell", Make<CompletionCommand>},
 };
 
 }  // namespace
@@ -40,7 +44,7 @@ int StatusOf(const Error& error) {
 }
 
 std::string Command::Describe(std::string_view name, const Error& error) const {
-  return fmt::format("wasmoor {}: {}\n", name, Printable(error.message(), Lines::kMany));
+  return fmt::format("wasmoor {}: {}\n", name, Printable(error.message()));
 }
 
 std::span<const CommandEntry> AllCommands() { return kCommands; }
