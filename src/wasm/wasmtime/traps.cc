@@ -24,6 +24,9 @@ TrapCode CodeFrom(wasmtime_trap_code_t code) {
   }
 }
 
+// What the engine says of an exception that left the guest; it is no trap to it.
+constexpr std::string_view kThrown = "thrown Wasm exception";
+
 // Names the engine's messages carry where no code does (components).
 TrapCode CodeFromText(std::string_view text) {
   struct Known {
@@ -37,6 +40,7 @@ TrapCode CodeFromText(std::string_view text) {
       Known{"integer divide by zero", TrapCode::kIntegerDivisionByZero},
       Known{"integer overflow", TrapCode::kIntegerOverflow},
       Known{"uncaught exception", TrapCode::kUncaughtException},
+      Known{kThrown, TrapCode::kUncaughtException},
   };
   for (const Known& known : kKnown) {
     if (text.find(known.part) != std::string_view::npos) return known.code;
@@ -75,6 +79,7 @@ void SplitText(std::string_view text, Trap* trap) {
   }
   trap->message = OneLine(message);
   if (trap->message.starts_with(kPrefix)) trap->message.erase(0, kPrefix.size());
+  if (trap->message == kThrown) trap->message = "an exception that nothing catches was thrown";
 }
 
 void AddFrames(const wasm_frame_vec_t& frames, Trap* trap) {
@@ -95,9 +100,10 @@ Trap TrapFrom(const wasm_trap_t& from) {
   Trap trap;
   ByteVector message;
   wasm_trap_message(&from, message.get());
-  SplitText(NameView(message.get()), &trap);
+  const std::string_view text = NameView(message.get());
   wasmtime_trap_code_t code = 0;
-  if (wasmtime_trap_code(&from, &code)) trap.code = CodeFrom(code);
+  trap.code = wasmtime_trap_code(&from, &code) ? CodeFrom(code) : CodeFromText(text);
+  SplitText(text, &trap);
   wasm_frame_vec_t frames;
   wasm_trap_trace(&from, &frames);
   AddFrames(frames, &trap);
@@ -107,8 +113,9 @@ Trap TrapFrom(const wasm_trap_t& from) {
 
 Trap TrapFrom(const wasmtime_error_t& from) {
   Trap trap;
-  SplitText(ErrorText(from), &trap);
-  trap.code = CodeFromText(trap.message);
+  const std::string text = ErrorText(from);
+  trap.code = CodeFromText(text);
+  SplitText(text, &trap);
   wasm_frame_vec_t frames;
   wasmtime_error_wasm_trace(&from, &frames);
   AddFrames(frames, &trap);

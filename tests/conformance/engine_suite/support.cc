@@ -11,6 +11,10 @@
 
 #include "cmd/engines.h"
 
+namespace wasmoor::wasm {
+void PrintTo(const Exit& exit, std::ostream* out) { *out << suite::Describe(exit); }
+}  // namespace wasmoor::wasm
+
 namespace wasmoor::suite {
 namespace {
 

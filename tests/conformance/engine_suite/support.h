@@ -17,6 +17,10 @@
 #include "wasmoor/wasm/engine.h"
 #include "wasmoor/wasm/trusted_code.h"
 
+namespace wasmoor::wasm {
+void PrintTo(const Exit& exit, std::ostream* out);  // For googletest.
+}
+
 // What the tests of an engine share: the list of engines to test, in each way an engine can be
 // made, and a host with functions whose behaviour a test sets.
 namespace wasmoor::suite {
