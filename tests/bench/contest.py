@@ -1,5 +1,9 @@
 """Runs the contenders of a workload in turn, round by round."""
 
+from measuring import MeasureError
+
+OURS = "wasmoor"
+
 
 def order(names, turn):
     """Another contender begins every round, so that none always follows the same one."""
@@ -8,20 +12,32 @@ def order(names, turn):
     return names[shift:] + names[:shift]
 
 
-def run(workload, measure, table):
-    if workload.count_threads:
-        for name, command in workload.commands.items():
-            table.add(workload.name, name, "threads", measure.threads(command))
+def run(workload, measure, table, say):
+    """A peer that fails is left out of the rest of the workload, which `say` tells: a crash of theirs must not
+    hide the other figures. If wasmoor fails, MeasureError ends it."""
+    failed = set()
     for turn in range(workload.rounds):
         for name in order(workload.commands, turn):
-            if turn >= workload.at_most.get(name, workload.rounds):
+            if name in failed or turn >= workload.at_most.get(name, workload.rounds):
                 continue
-            command = workload.commands[name]
-            if workload.at_once:
-                many = measure.many(command, workload.at_once, workload.times)
-                table.add(workload.name, name, "rate", many["times"] / (many["wall_ns"] / 1e9))
-            else:
-                _add(table, workload.name, name, measure.once(command))
+            try:
+                _sample(workload, name, turn, measure, table)
+            except MeasureError as error:
+                if name == OURS:
+                    raise
+                failed.add(name)
+                say(f"{workload.name}: {name} is left out from round {turn + 1} on: {error}")
+
+
+def _sample(workload, name, turn, measure, table):
+    command = workload.commands[name]
+    if turn == 0 and workload.count_threads:
+        table.add(workload.name, name, "threads", measure.threads(command))
+    if workload.at_once:
+        many = measure.many(command, workload.at_once, workload.times)
+        table.add(workload.name, name, "rate", many["times"] / (many["wall_ns"] / 1e9))
+    else:
+        _add(table, workload.name, name, measure.once(command))
 
 
 def _add(table, workload, contender, sample):

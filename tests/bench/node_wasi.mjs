@@ -10,4 +10,6 @@ if (granted) {
 }
 const wasi = new WASI({ version: 'preview1', args: [file, ...args], env: {}, preopens });
 const module = await WebAssembly.compile(await readFile(file));
-process.exitCode = wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject()));
+// Kept to the end: Node 20 crashes more often if the instance may be collected before.
+globalThis.instance = await WebAssembly.instantiate(module, wasi.getImportObject());
+process.exitCode = wasi.start(globalThis.instance);

@@ -15,7 +15,7 @@ import inside  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
 import units  # noqa: E402
-from measuring import Command  # noqa: E402
+from measuring import Command, MeasureError  # noqa: E402
 from workloads import Workload  # noqa: E402
 
 
@@ -68,11 +68,14 @@ class ContestTest(unittest.TestCase):
     class Measure:
         """Says what it was asked to run."""
 
-        def __init__(self):
+        def __init__(self, crashes=""):
             self.ran = []
+            self.crashes = crashes
 
         def once(self, command):
             self.ran.append(command.argv[0])
+            if command.argv[0] == self.crashes:
+                raise MeasureError("ended with 139")
             return {"wall_ns": 5, "user_us": 2, "system_us": 1, "peak_kib": 3, "background_us": 0}
 
         def threads(self, command):
@@ -82,10 +85,11 @@ class ContestTest(unittest.TestCase):
         def many(self, _command, at_once, times):
             return {"wall_ns": 2_000_000_000, "times": times * at_once}
 
-    def run_it(self, **options):
-        measure, table = self.Measure(), figures.Table()
-        commands = {name: Command([name]) for name in "abc"}
-        contest.run(Workload("hello", commands, **options), measure, table)
+    def run_it(self, crashes="", names="abc", **options):
+        measure, table = self.Measure(crashes), figures.Table()
+        commands = {name: Command([name]) for name in names}
+        self.said = []
+        contest.run(Workload("hello", commands, **options), measure, table, self.said.append)
         return measure.ran, table
 
     def test_contenders_take_turns_and_each_begins_once(self):
@@ -105,10 +109,22 @@ class ContestTest(unittest.TestCase):
         _, table = self.run_it(rounds=1, at_once=1, times=10)
         self.assertEqual(table.get("hello", "a", "rate").median, 5)
 
-    def test_threads_are_counted_before_anything_is_timed(self):
-        ran, table = self.run_it(rounds=1, count_threads=True)
-        self.assertEqual(ran[:3], ["threads of a", "threads of b", "threads of c"])
-        self.assertEqual(table.get("hello", "c", "threads").median, 4)
+    def test_threads_are_counted_once(self):
+        ran, table = self.run_it(rounds=2, count_threads=True)
+        self.assertEqual([name for name in ran if name.startswith("threads")],
+                         ["threads of a", "threads of b", "threads of c"])
+        self.assertEqual(table.get("hello", "c", "threads").samples, (4,))
+
+    def test_a_peer_that_crashes_is_left_out_and_named(self):
+        ran, table = self.run_it(rounds=3, crashes="b")
+        self.assertEqual("".join(ran), "abccaca")
+        self.assertIsNone(table.get("hello", "b", "wall"))
+        self.assertRegex(self.said[0], "hello: b is left out from round 1 on: ended with 139")
+        self.assertEqual(len(self.said), 1)
+
+    def test_wasmoor_crashing_is_the_end(self):
+        with self.assertRaises(MeasureError):
+            self.run_it(rounds=1, names=["wasmoor", "peer"], crashes="wasmoor")
 
 
 class InsideTest(unittest.TestCase):
