@@ -42,8 +42,8 @@ Support FromDescriptor(long result) {
   return From(0);
 }
 
-// For calls that are asked for something impossible, so that they do nothing: whatever a kernel that has
-// them objects to (`objection`) proves that it has them.
+// For calls that are asked for something impossible, so that they do nothing: whatever a kernel
+// that has them objects to (`objection`) proves that it has them.
 Support FromObjection(long result, int objection) {
   return From(result >= 0 || errno == objection ? 0 : errno);
 }
@@ -116,7 +116,8 @@ Landlock ProbeLandlock() {
 }
 
 Status ProbeAddressSpace(uint64_t bytes) {
-  void* reserved = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* reserved =
+      mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) return FailErrno(errno, "reserve {} bytes of address space", bytes);
   munmap(reserved, bytes);
   return {};

@@ -65,8 +65,8 @@ std::string Unescape(const std::string& text) {
   return plain;
 }
 
-// The path of this process's group in a hierarchy: of v2 the line "0::PATH", of v1 the one that lists
-// the controller (or name=…).
+// The path of this process's group in a hierarchy: of v2 the line "0::PATH", of v1 the one that
+// lists the controller (or name=…).
 std::string OwnPath(const std::vector<std::string>& lines, const std::string& controller) {
   for (const std::string& line : lines) {
     const size_t first = line.find(':');
@@ -82,7 +82,8 @@ std::string OwnPath(const std::vector<std::string>& lines, const std::string& co
   return "/";
 }
 
-// Asks the kernel, as this process and not as its real user (AT_EACCESS), so that a read-only mount counts.
+// Asks the kernel, as this process and not as its real user (AT_EACCESS), so that a read-only mount
+// counts.
 bool MayWrite(const std::string& path, std::string* problem) {
   if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0) return true;
   *problem = std::strerror(errno);

@@ -51,7 +51,8 @@ TEST(FeaturesTest, EveryProbeAgreesWithTheCallMadeByHand) {
 }
 
 TEST(FeaturesTest, WhatItsOwnTestsNeedIsThere) {
-  // The tests of WASI use openat2, those of the executable pidfds: without them nothing here would run.
+  // The tests of WASI use openat2, those of the executable pidfds: without them nothing here would
+  // run.
   EXPECT_TRUE(ProbeOpenat2().yes());
   EXPECT_TRUE(ProbePidfd().yes());
   EXPECT_TRUE(ProbeAddressSpace(1 << 20));

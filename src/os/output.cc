@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -35,8 +35,7 @@ Result<pid_t> Spawn(const std::string& program, std::span<const std::string> arg
   posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
+  const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return FailErrno(error, "start {}", program);
   return pid;
@@ -104,8 +103,7 @@ Result<Output> ReadOutput(const std::string& program, std::span<const std::strin
     waitpid(pid, nullptr, 0);
     return Fail(Code::kDeadlineExceeded, "{}: no answer within {} ms", program, patience.count());
   }
-  output.status =
-      WIFSIGNALED(status) ? kSignalStatus + WTERMSIG(status) : WEXITSTATUS(status);
+  output.status = WIFSIGNALED(status) ? kSignalStatus + WTERMSIG(status) : WEXITSTATUS(status);
   return output;
 }
 

@@ -10,7 +10,7 @@ using hostcall::ValueType;
 struct AbstractType {
   uint8_t code;
   ValueType type;
-  bool Features::*feature;  // That it came with; null: core 1.0.
+  bool Features::* feature;  // That it came with; null: core 1.0.
 };
 
 // Core specification 5.3.1 to 5.3.5 and the proposals'.
@@ -99,7 +99,8 @@ Result<Outline> ReadOutline(Bytes wasm) {
   Outline outline;
   for (const FeatureInfo& feature : AllFeatures()) outline.features.*feature.member = false;
   if (!LooksLikeModule(wasm) && !LooksLikeComponent(wasm))
-    return Fail(Code::kInvalidArgument, "at offset 0x0: this is not how a WebAssembly binary begins");
+    return Fail(Code::kInvalidArgument,
+                "at offset 0x0: this is not how a WebAssembly binary begins");
   BinaryReader reader(wasm.subspan(kPreambleBytes), kPreambleBytes);
   if (LooksLikeComponent(wasm)) {
     outline.kind = ModuleKind::kComponent;

@@ -1,6 +1,6 @@
-// The instructions of the Core specification 5.4 and of the proposals that Features names: what follows
-// each opcode, and which feature it belongs to. Nothing is validated; an opcode that is not in the
-// tables ends the reading of the body, because nobody can tell where the next one begins.
+// The instructions of the Core specification 5.4 and of the proposals that Features names: what
+// follows each opcode, and which feature it belongs to. Nothing is validated; an opcode that is not
+// in the tables ends the reading of the body, because nobody can tell where the next one begins.
 #include <algorithm>
 
 #include "wasm/binary_parts.h"
@@ -33,7 +33,8 @@ enum class Follows : uint8_t {
 struct Range {
   uint32_t first, last;
   Follows follows;
-  bool Features::*feature;  // Null: core 1.0, or what every engine has (sign extension, saturation).
+  bool Features::*
+      feature;  // Null: core 1.0, or what every engine has (sign extension, saturation).
 };
 
 constexpr Range kPlain[] = {
@@ -80,21 +81,18 @@ constexpr Range kPlain[] = {
     {0xe5, 0xe5, Follows::kTwoIndices, &Features::stack_switching},
 };
 
-constexpr Range kGarbageCollection[] = {  // 0xfb
-    {0, 1, Follows::kIndex, &Features::gc},
-    {2, 5, Follows::kTwoIndices, &Features::gc},
-    {6, 7, Follows::kIndex, &Features::gc},
-    {8, 10, Follows::kTwoIndices, &Features::gc},
-    {11, 14, Follows::kIndex, &Features::gc},
-    {15, 15, Follows::kNothing, &Features::gc},
-    {16, 16, Follows::kIndex, &Features::gc},
-    {17, 19, Follows::kTwoIndices, &Features::gc},
-    {20, 23, Follows::kHeapType, &Features::gc},
-    {24, 25, Follows::kCast, &Features::gc},
+constexpr Range kGarbageCollection[] = {
+    // 0xfb
+    {0, 1, Follows::kIndex, &Features::gc},      {2, 5, Follows::kTwoIndices, &Features::gc},
+    {6, 7, Follows::kIndex, &Features::gc},      {8, 10, Follows::kTwoIndices, &Features::gc},
+    {11, 14, Follows::kIndex, &Features::gc},    {15, 15, Follows::kNothing, &Features::gc},
+    {16, 16, Follows::kIndex, &Features::gc},    {17, 19, Follows::kTwoIndices, &Features::gc},
+    {20, 23, Follows::kHeapType, &Features::gc}, {24, 25, Follows::kCast, &Features::gc},
     {26, 30, Follows::kNothing, &Features::gc},
 };
 
-constexpr Range kMiscellaneous[] = {  // 0xfc
+constexpr Range kMiscellaneous[] = {
+    // 0xfc
     {0, 7, Follows::kNothing, nullptr},
     {8, 8, Follows::kTwoIndices, &Features::bulk_memory},
     {9, 9, Follows::kIndex, &Features::bulk_memory},
@@ -107,7 +105,8 @@ constexpr Range kMiscellaneous[] = {  // 0xfc
     {19, 22, Follows::kNothing, &Features::wide_arithmetic},
 };
 
-constexpr Range kVector[] = {  // 0xfd
+constexpr Range kVector[] = {
+    // 0xfd
     {0x00, 0x0b, Follows::kMemory, &Features::simd},
     {0x0c, 0x0d, Follows::kSixteenBytes, &Features::simd},
     {0x0e, 0x14, Follows::kNothing, &Features::simd},
@@ -119,7 +118,8 @@ constexpr Range kVector[] = {  // 0xfd
     {0x100, 0x113, Follows::kNothing, &Features::relaxed_simd},
 };
 
-constexpr Range kAtomic[] = {  // 0xfe
+constexpr Range kAtomic[] = {
+    // 0xfe
     {0x00, 0x02, Follows::kMemory, &Features::threads},
     {0x03, 0x03, Follows::kByte, &Features::threads},
     {0x10, 0x4e, Follows::kMemory, &Features::threads},
@@ -128,9 +128,9 @@ constexpr Range kAtomic[] = {  // 0xfe
 constexpr uint8_t kPrefixGc = 0xfb, kPrefixMisc = 0xfc, kPrefixVector = 0xfd, kPrefixAtomic = 0xfe;
 
 const Range* Find(std::span<const Range> ranges, uint32_t opcode) {
-  const auto it = std::lower_bound(
-      ranges.begin(), ranges.end(), opcode,
-      [](const Range& range, uint32_t wanted) { return range.last < wanted; });
+  const auto it =
+      std::lower_bound(ranges.begin(), ranges.end(), opcode,
+                       [](const Range& range, uint32_t wanted) { return range.last < wanted; });
   return it != ranges.end() && it->first <= opcode ? &*it : nullptr;
 }
 
@@ -232,8 +232,8 @@ void ReadInstruction(BinaryReader& body, Features& features) {
   if (prefixed) opcode = body.U32();
   const Range* range = Find(ranges, opcode);
   if (range == nullptr) {
-    const std::string name = prefixed ? fmt::format("{:#x} {:#x}", first, opcode)
-                                      : fmt::format("{:#x}", first);
+    const std::string name =
+        prefixed ? fmt::format("{:#x} {:#x}", first, opcode) : fmt::format("{:#x}", first);
     return body.Mistake("the instruction before it, {}, is not known", name);
   }
   if (range->feature != nullptr) features.*range->feature = true;

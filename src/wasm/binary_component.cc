@@ -1,5 +1,6 @@
-// Components: the sections of the component model's Binary.md. Modules and components inside are read
-// too, for what they need of an engine; the types of imports and exports are not, beyond their kind.
+// Components: the sections of the component model's Binary.md. Modules and components inside are
+// read too, for what they need of an engine; the types of imports and exports are not, beyond their
+// kind.
 #include "wasm/binary_parts.h"
 #include "wasmoor/wasm/binary.h"
 
@@ -155,6 +156,8 @@ void ComponentReader::ReadExports(BinaryReader& part) {
 
 }  // namespace
 
-void ReadComponent(BinaryReader& reader, Outline& outline) { ComponentReader(outline, 0).Read(reader); }
+void ReadComponent(BinaryReader& reader, Outline& outline) {
+  ComponentReader(outline, 0).Read(reader);
+}
 
 }  // namespace wasmoor::wasm

@@ -61,11 +61,11 @@ class CoreModuleReader {
   Features& features() { return outline_.features; }
 
   Outline& outline_;
-  uint32_t seen_ = 0;  // Sections, a bit each.
-  std::vector<Signature> types_;           // Empty ones for what is no function type.
-  std::vector<uint32_t> functions_;        // Their types.
-  std::vector<std::string> globals_;       // Imported ones, as text.
-  std::vector<MemoryType> memories_;       // This module's own.
+  uint32_t seen_ = 0;                 // Sections, a bit each.
+  std::vector<Signature> types_;      // Empty ones for what is no function type.
+  std::vector<uint32_t> functions_;   // Their types.
+  std::vector<std::string> globals_;  // Imported ones, as text.
+  std::vector<MemoryType> memories_;  // This module's own.
   std::vector<TableType> tables_;
 };
 
@@ -74,7 +74,8 @@ void CoreModuleReader::Read(BinaryReader& reader) {
     const uint8_t id = reader.Byte();
     BinaryReader part = reader.Part(reader.U32());
     if (!reader.ok()) return;
-    // Once each (core specification 5.5.2), which also bounds what all of them together can ask for.
+    // Once each (core specification 5.5.2), which also bounds what all of them together can ask
+    // for.
     if (id != kCustom && id <= kTag && (seen_ & 1U << id) != 0)
       return reader.Mistake("section {} stands there twice", id);
     seen_ |= 1U << (id & kIdMask);
@@ -169,7 +170,8 @@ void CoreModuleReader::ReadCompositeType(BinaryReader& part) {
     if (types_.back().results.size() > 1) features().multi_value = true;
   } else if (form == kStructType) {
     features().gc = true;
-    for (uint32_t count = part.Count("fields"); count > 0 && part.ok(); --count) ReadFieldType(part);
+    for (uint32_t count = part.Count("fields"); count > 0 && part.ok(); --count)
+      ReadFieldType(part);
   } else if (form == kArrayType) {
     features().gc = true;
     ReadFieldType(part);
@@ -205,7 +207,8 @@ void CoreModuleReader::ReadImports(BinaryReader& part) {
     item.module = part.Name();
     item.name = part.Name();
     ReadExtern(part, part.Byte(), item);
-    if (part.ok() && outline_.kind == ModuleKind::kCore) outline_.imports.push_back(std::move(item));
+    if (part.ok() && outline_.kind == ModuleKind::kCore)
+      outline_.imports.push_back(std::move(item));
   }
 }
 
@@ -217,8 +220,8 @@ void CoreModuleReader::ReadExtern(BinaryReader& part, uint8_t kind, Extern& item
       item.kind = ExternKind::kTable;
       tables_.push_back(ReadTable(part));
       tables_.back().imported = true;
-      item.type = fmt::format("table {} {}", ToString(tables_.back().elements),
-                              tables_.back().element);
+      item.type =
+          fmt::format("table {} {}", ToString(tables_.back().elements), tables_.back().element);
       return;
     }
     case 2: {
@@ -321,8 +324,8 @@ void CoreModuleReader::ReadExports(BinaryReader& part) {
     } else if (item.kind == ExternKind::kMemory && index < memories_.size()) {
       item.type = fmt::format("memory {} pages", ToString(memories_[index].pages));
     } else if (item.kind == ExternKind::kTable && index < tables_.size()) {
-      item.type = fmt::format("table {} {}", ToString(tables_[index].elements),
-                              tables_[index].element);
+      item.type =
+          fmt::format("table {} {}", ToString(tables_[index].elements), tables_[index].element);
     }
     if (outline_.kind == ModuleKind::kCore) outline_.exports.push_back(std::move(item));
   }
@@ -340,6 +343,8 @@ void CoreModuleReader::ReadCode(BinaryReader& part) {
 
 }  // namespace
 
-void ReadCoreModule(BinaryReader& reader, Outline& outline) { CoreModuleReader(outline).Read(reader); }
+void ReadCoreModule(BinaryReader& reader, Outline& outline) {
+  CoreModuleReader(outline).Read(reader);
+}
 
 }  // namespace wasmoor::wasm

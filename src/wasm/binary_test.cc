@@ -68,14 +68,27 @@ TEST(OutlineTest, AnEmptyModuleHasNothing) {
 }
 
 TEST(OutlineTest, ImportsAndExportsHaveTheirTypes) {
-  const auto outline = Read(
-      kModule + Section(1, Raw("\x02\x60\x02\x7f\x7e\x01\x7f\x60\0\0")) +
-      Section(2, Raw("\x04") + "\x03" "env\x04" "open" + Raw("\0\0") +
-                     "\x03" "env\x03" "mem" + Raw("\x02\x01\x01\x0a") +
-                     "\x03" "env\x03" "tab" + Raw("\x01\x70\0\x05") +
-                     "\x03" "env\x03" "num" + Raw("\x03\x7e\x01")) +
-      Section(3, Raw("\x01\x01")) + Section(7, Raw("\x02\x06") + "_start" + Raw("\0\x01\x01m\x02\0")) +
-      Section(8, Raw("\x01")));
+  const auto outline = Read(kModule + Section(1, Raw("\x02\x60\x02\x7f\x7e\x01\x7f\x60\0\0")) +
+                            Section(2, Raw("\x04") +
+                                           "\x03"
+                                           "env\x04"
+                                           "open" +
+                                           Raw("\0\0") +
+                                           "\x03"
+                                           "env\x03"
+                                           "mem" +
+                                           Raw("\x02\x01\x01\x0a") +
+                                           "\x03"
+                                           "env\x03"
+                                           "tab" +
+                                           Raw("\x01\x70\0\x05") +
+                                           "\x03"
+                                           "env\x03"
+                                           "num" +
+                                           Raw("\x03\x7e\x01")) +
+                            Section(3, Raw("\x01\x01")) +
+                            Section(7, Raw("\x02\x06") + "_start" + Raw("\0\x01\x01m\x02\0")) +
+                            Section(8, Raw("\x01")));
   ASSERT_TRUE(outline) << Refusal("");
   ASSERT_EQ(outline->imports.size(), 4U);
   EXPECT_EQ(outline->imports[0].module, "env");
@@ -92,8 +105,9 @@ TEST(OutlineTest, ImportsAndExportsHaveTheirTypes) {
 }
 
 TEST(OutlineTest, AMemoryTellsItsSizeSharingAndWidth) {
-  const auto outline = Read(kModule + Section(5, Raw("\x03\x00\x02\x03\x01\x04\x05\x80\x80\x80\x80\x20"
-                                                     "\x80\x80\x80\x80\x40")));
+  const auto outline =
+      Read(kModule + Section(5, Raw("\x03\x00\x02\x03\x01\x04\x05\x80\x80\x80\x80\x20"
+                                    "\x80\x80\x80\x80\x40")));
   ASSERT_TRUE(outline);
   ASSERT_EQ(outline->memories.size(), 3U);
   EXPECT_EQ(ToString(outline->memories[0].pages), "2..");
@@ -125,7 +139,9 @@ TEST(OutlineTest, CodeThatIsNotKnownIsSaidAndTheRestIsReadAllTheSame) {
 }
 
 TEST(OutlineTest, ProducersNamesAndDebugInformationAreFound) {
-  const std::string producers = Raw("\x01\x0c") + "processed-by" + Raw("\x01\x05") + "clang" + "\x02" "14";
+  const std::string producers = Raw("\x01\x0c") + "processed-by" + Raw("\x01\x05") + "clang" +
+                                "\x02"
+                                "14";
   const auto outline = Read(kModule + Section(0, Sized("producers") + producers) +
                             Section(0, Sized(".debug_info") + "x"));
   ASSERT_TRUE(outline);
@@ -143,11 +159,11 @@ TEST(OutlineTest, ABrokenCustomSectionIsNoFaultOfTheModules) {
 
 TEST(OutlineTest, AComponentTellsItsImportsExportsAndWhatItIsMadeOf) {
   const std::string memory = kModule + Section(5, Raw("\x01\x03\x01\x02"));
-  const auto outline = Read(
-      kComponent + Section(1, memory) + Section(4, kComponent + Section(1, kModule)) +
-      Section(10, Raw("\x02\0") + Sized("wasi:io/poll@0.2.0") + Raw("\x05\0\0") + Sized("t") +
-                      Raw("\x03\x01")) +
-      Section(11, Raw("\x01\0") + Sized("wasi:cli/run@0.2.0") + Raw("\x05\0\0")));
+  const auto outline =
+      Read(kComponent + Section(1, memory) + Section(4, kComponent + Section(1, kModule)) +
+           Section(10, Raw("\x02\0") + Sized("wasi:io/poll@0.2.0") + Raw("\x05\0\0") + Sized("t") +
+                           Raw("\x03\x01")) +
+           Section(11, Raw("\x01\0") + Sized("wasi:cli/run@0.2.0") + Raw("\x05\0\0")));
   ASSERT_TRUE(outline);
   EXPECT_EQ(outline->kind, ModuleKind::kComponent);
   ASSERT_EQ(outline->imports.size(), 2U);
@@ -174,10 +190,13 @@ TEST(OutlineTest, CountsThatNoFileCouldHoldAreRefusedWithoutMemoryForThem) {
 
 TEST(OutlineTest, AMistakeIsToldWithItsOffset) {
   EXPECT_THAT(Refusal(""), HasSubstr("at offset 0x0"));
-  EXPECT_THAT(Refusal(kModule + Raw("\x01\x7f\x01")), HasSubstr("at offset 0xa: 127 bytes are announced"));
+  EXPECT_THAT(Refusal(kModule + Raw("\x01\x7f\x01")),
+              HasSubstr("at offset 0xa: 127 bytes are announced"));
   EXPECT_THAT(Refusal(kModule + "\x63" + Raw("\0")), HasSubstr("no section 99"));
-  EXPECT_THAT(Refusal(kModule + Raw("\x01\xff\xff\xff\xff\xff\xff")), HasSubstr("does not fit into 32 bits"));
-  EXPECT_THAT(Refusal(kModule + Section(1, Raw("\x01\x11"))), HasSubstr("0x11 is not a kind of type"));
+  EXPECT_THAT(Refusal(kModule + Raw("\x01\xff\xff\xff\xff\xff\xff")),
+              HasSubstr("does not fit into 32 bits"));
+  EXPECT_THAT(Refusal(kModule + Section(1, Raw("\x01\x11"))),
+              HasSubstr("0x11 is not a kind of type"));
   EXPECT_THAT(Refusal(kModule + Section(1, Raw("\0")) + Section(1, Raw("\0"))), HasSubstr("twice"));
 }
 
@@ -190,11 +209,13 @@ TEST(OutlineTest, ComponentsWithinOneAnotherEndSomewhere) {
 TEST(OutlineTest, NoPrefixOfAModuleAndNoFlippedByteDoesHarm) {
   const std::string whole = WithCode(Raw("\xfd\x0c") + std::string(16, '\x07') + "\x1a") +
                             Section(0, Sized("producers") + Raw("\x01\x01x\x01\x01y\x01z"));
-  const std::string component =
-      kComponent + Section(1, whole) + Section(11, Raw("\x01\0\x01" "e\x05\0\0"));
+  const std::string component = kComponent + Section(1, whole) +
+                                Section(11, Raw("\x01\0\x01"
+                                                "e\x05\0\0"));
   std::mt19937 random(1);  // NOLINT: the same on every run.
   for (const std::string& file : {whole, component}) {
-    for (size_t size = 0; size <= file.size(); ++size) static_cast<void>(Read(file.substr(0, size)));
+    for (size_t size = 0; size <= file.size(); ++size)
+      static_cast<void>(Read(file.substr(0, size)));
     for (int i = 0; i < 20'000; ++i) {
       std::string broken = file;
       for (int flips = 0; flips < 3; ++flips)

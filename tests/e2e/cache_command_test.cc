@@ -1,4 +1,5 @@
-// `wasmoor cache`: what is in the folder of the compiled modules, whether it is sound, and what goes.
+// `wasmoor cache`: what is in the folder of the compiled modules, whether it is sound, and what
+// goes.
 
 #include <nlohmann/json.hpp>
 
@@ -53,8 +54,9 @@ TEST_F(CacheCommandTest, LsShowsWhatARunHasCompiled) {
   EXPECT_EQ(list[0]["kind"], "module");
   EXPECT_EQ(list[0]["bytes"], fs::file_size(CacheEntries()[0]));
   const std::string hash = list[0]["module"];
-  EXPECT_THAT(Cache({"ls"}), AllOf(Ends(0), Prints(AllOf(HasSubstr(hash.substr(0, 16)),
-                                                        HasSubstr("just now"), HasSubstr("1 entry")))));
+  EXPECT_THAT(Cache({"ls"}),
+              AllOf(Ends(0), Prints(AllOf(HasSubstr(hash.substr(0, 16)), HasSubstr("just now"),
+                                          HasSubstr("1 entry")))));
   EXPECT_EQ(Json::parse(Wasmoor({"inspect", "--json", Guest("hello")}).Run().out)["sha256"], hash);
 }
 
@@ -66,7 +68,7 @@ TEST_F(CacheCommandTest, VerifyFindsAFlippedByteAndRemovesItWhenAsked) {
   Damage(entry);
   const std::string hash = entry.filename().native().substr(0, 64);
   EXPECT_THAT(Cache({"verify"}), AllOf(Ends(1), Prints(AllOf(HasSubstr(hash), HasSubstr("checksum"),
-                                                            HasSubstr("1 of 2 entries sound")))));
+                                                             HasSubstr("1 of 2 entries sound")))));
   EXPECT_TRUE(fs::exists(entry));
   EXPECT_THAT(Cache({"verify", "--remove"}), AllOf(Ends(0), Prints(HasSubstr("; removed"))));
   EXPECT_FALSE(fs::exists(entry));
@@ -109,9 +111,12 @@ TEST_F(CacheCommandTest, AFolderThatOthersCanWriteIsRefused) {
 }
 
 TEST_F(CacheCommandTest, AWrongCommandLineIsExplained) {
-  EXPECT_THAT(Cache({}), AllOf(Ends(2), Complains(HasSubstr("say which: wasmoor cache ls, verify, prune or dir"))));
+  EXPECT_THAT(
+      Cache({}),
+      AllOf(Ends(2), Complains(HasSubstr("say which: wasmoor cache ls, verify, prune or dir"))));
   EXPECT_THAT(Cache({"list"}), AllOf(Ends(2), Complains(HasSubstr("must be ls"))));
-  EXPECT_THAT(Cache({"prune", "--max-size", "some"}), AllOf(Ends(2), Complains(HasSubstr("--max-size: 'some'"))));
+  EXPECT_THAT(Cache({"prune", "--max-size", "some"}),
+              AllOf(Ends(2), Complains(HasSubstr("--max-size: 'some'"))));
   EXPECT_THAT(Cache({"prune", "--all", "--max-size", "1"}), Ends(2));
 }
 

@@ -16,7 +16,8 @@ using ::testing::Not;
 using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
 
-constexpr const char* kCommands[] = {"run", "compile", "inspect", "cache", "doctor", "help", "man", "completion"};
+constexpr const char* kCommands[] = {"run",    "compile", "inspect", "cache",
+                                     "doctor", "help",    "man",     "completion"};
 
 bool Has(const std::string& program) {
   return Command({"sh", "-c", "command -v " + program + " >/dev/null"}).Run().status == 0;
@@ -34,17 +35,19 @@ std::vector<std::string> LinesOf(const std::string& text) {
 
 class CompletionTest : public E2eTest {
  protected:
-  std::string Script(const std::string& shell) const { return Wasmoor({"completion", shell}).Run().out; }
+  std::string Script(const std::string& shell) const {
+    return Wasmoor({"completion", shell}).Run().out;
+  }
 
   // What a real bash offers for the last of `words`, in the folder of this test.
   std::vector<std::string> Bash(const std::vector<std::string>& words) const {
     const auto script = MakeFile("completion.bash", Script("bash"));
     std::string list;
     for (const std::string& word : words) list += " '" + word + "'";
-    const std::string text =
-        "source " + script.native() + "; COMP_WORDS=(" + list + "); COMP_CWORD=" +
-        std::to_string(words.size() - 1) + "; _wasmoor wasmoor '" + words.back() + "' '" +
-        words[words.size() - 2] + "'; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    const std::string text = "source " + script.native() + "; COMP_WORDS=(" + list +
+                             "); COMP_CWORD=" + std::to_string(words.size() - 1) +
+                             "; _wasmoor wasmoor '" + words.back() + "' '" +
+                             words[words.size() - 2] + "'; printf '%s\\n' \"${COMPREPLY[@]}\"";
     const Ended bash = Command({"bash", "--norc", "-uc", text}).In(scratch).Run();
     EXPECT_THAT(bash, AllOf(Ends(0), IsSilent())) << text;
     return LinesOf(bash.out);
@@ -63,7 +66,8 @@ TEST_F(CompletionTest, BashOffersOptionsAndTheirValues) {
   EXPECT_THAT(Bash({"wasmoor", "run", "--time"}), ElementsAre("--timeout"));
   EXPECT_THAT(Bash({"wasmoor", "run", "--quiet", "--st"}), ElementsAre("--stats"));
   EXPECT_THAT(Bash({"wasmoor", "cache", "prune", "--old"}), ElementsAre("--older-than"));
-  EXPECT_THAT(Bash({"wasmoor", "run", "--tier", ""}), UnorderedElementsAre("auto", "baseline", "optimized"));
+  EXPECT_THAT(Bash({"wasmoor", "run", "--tier", ""}),
+              UnorderedElementsAre("auto", "baseline", "optimized"));
   EXPECT_THAT(Bash({"wasmoor", "run", "--tier", "=", "b"}), ElementsAre("baseline"));
   EXPECT_THAT(Bash({"wasmoor", "run", "--tier", "="}), Contains("baseline"));
   EXPECT_THAT(Bash({"wasmoor", "run", "--enable", "thr"}), ElementsAre("threads"));
@@ -86,7 +90,8 @@ TEST_F(CompletionTest, TheOtherShellsUnderstandTheirScripts) {
   for (const std::string shell : {"zsh", "fish"}) {
     if (!Has(shell)) continue;
     any = true;
-    EXPECT_THAT(Command({shell, "-n", MakeFile("script", Script(shell))}).Run(), AllOf(Ends(0), IsSilent()));
+    EXPECT_THAT(Command({shell, "-n", MakeFile("script", Script(shell))}).Run(),
+                AllOf(Ends(0), IsSilent()));
   }
   if (!any) GTEST_SKIP() << "needs zsh or fish, to have its script read";
 }
@@ -98,7 +103,8 @@ TEST_F(CompletionTest, EveryCommandHasHelpThatItsOptionShowsToo) {
     EXPECT_EQ(Wasmoor({name, "--help"}).Run().out, help.out);
     EXPECT_THAT(Wasmoor({"help"}).Run(), Prints(HasSubstr("\n  " + name)));
   }
-  EXPECT_THAT(Wasmoor({"help", "rum"}).Run(), AllOf(Ends(2), Complains(HasSubstr("did you mean 'run'"))));
+  EXPECT_THAT(Wasmoor({"help", "rum"}).Run(),
+              AllOf(Ends(2), Complains(HasSubstr("did you mean 'run'"))));
 }
 
 TEST_F(CompletionTest, NoHelpIsWiderThanATerminal) {
@@ -119,15 +125,16 @@ TEST_F(CompletionTest, EveryCommandHasAManualPageWithoutAWarning) {
   for (const std::string name : kCommands) {
     const fs::path page = scratch / ("wasmoor-" + name + ".1");
     EXPECT_THAT(Wasmoor({"man", name}).Run(), Prints(ReadFile(page)));
-    EXPECT_THAT(Command({"groff", "-man", "-ww", "-z", "-Tutf8", page}).Run(), AllOf(Ends(0), IsSilent()));
+    EXPECT_THAT(Command({"groff", "-man", "-ww", "-z", "-Tutf8", page}).Run(),
+                AllOf(Ends(0), IsSilent()));
   }
   EXPECT_THAT(Command({"groff", "-man", "-ww", "-z", "-Tutf8", scratch / "wasmoor.1"}).Run(),
               AllOf(Ends(0), IsSilent()));
 }
 
 TEST_F(CompletionTest, AnOptionMayBeCopiedFromAManualPage) {
-  EXPECT_THAT(Wasmoor({"man", "run"}).Run(), Prints(AllOf(HasSubstr("\\fB\\-\\-timeout DURATION\\fR"),
-                                                         Not(HasSubstr("fB--")))));
+  EXPECT_THAT(Wasmoor({"man", "run"}).Run(),
+              Prints(AllOf(HasSubstr("\\fB\\-\\-timeout DURATION\\fR"), Not(HasSubstr("fB--")))));
 }
 
 TEST_F(CompletionTest, TheVersionIsForMachinesToo) {

@@ -102,8 +102,10 @@ TEST_F(DoctorTest, NothingIsLeftBehind) {
 }
 
 TEST_F(DoctorTest, LinesForOtherProgramsHaveNoColours) {
-  EXPECT_THAT(Wasmoor({"doctor"}).Env("TERM", "xterm").Run(), Prints(::testing::Not(HasSubstr("\x1b"))));
-  EXPECT_THAT(Wasmoor({"doctor"}).Env("TERM", "xterm").OnTerminal().Run(), Prints(HasSubstr("\x1b[32mok")));
+  EXPECT_THAT(Wasmoor({"doctor"}).Env("TERM", "xterm").Run(),
+              Prints(::testing::Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(Wasmoor({"doctor"}).Env("TERM", "xterm").OnTerminal().Run(),
+              Prints(HasSubstr("\x1b[32mok")));
 }
 
 }  // namespace

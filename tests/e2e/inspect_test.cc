@@ -1,5 +1,5 @@
-// `wasmoor inspect`: what it says of real programs, and that hostile files get a sentence and nothing
-// else out of it.
+// `wasmoor inspect`: what it says of real programs, and that hostile files get a sentence and
+// nothing else out of it.
 
 #include <sys/stat.h>
 
@@ -73,7 +73,8 @@ TEST_F(InspectTest, WhatNothingProvidesIsNamedWithWhatWould) {
   EXPECT_THAT(Inspect({Guest("missing_import")}),
               AllOf(Ends(0), Prints(AllOf(HasSubstr("missing\tenv.open_the_door"),
                                           HasSubstr("wasi_snapshot_preview1.fd_levitate")))));
-  EXPECT_THAT(Inspect({Guest("unstable")}), Prints(HasSubstr("rebuild it with a current wasi-sdk")));
+  EXPECT_THAT(Inspect({Guest("unstable")}),
+              Prints(HasSubstr("rebuild it with a current wasi-sdk")));
   EXPECT_EQ(Report(Guest("unstable"))["wasi"], "0.0");
   EXPECT_THAT(Report(Guest("wrong_type"))["needs"]["missing"], Not(IsEmpty()));
 }
@@ -123,7 +124,8 @@ TEST_F(InspectTest, NamesCannotCommandATerminal) {
     Command inspect = Wasmoor({"inspect", file}).Env("TERM", "dumb");
     const Ended ended = terminal ? inspect.OnTerminal().Run() : inspect.Run();
     EXPECT_THAT(ended, AllOf(Ends(0), Prints(Not(HasSubstr("\x1b")))));
-    EXPECT_THAT(ended.out, AllOf(HasSubstr("\\x1b[31mred\\x07.a\\x0ab"), HasSubstr("\\u{202e}txet")));
+    EXPECT_THAT(ended.out,
+                AllOf(HasSubstr("\\x1b[31mred\\x07.a\\x0ab"), HasSubstr("\\u{202e}txet")));
   }
 }
 
@@ -148,11 +150,13 @@ TEST_F(InspectTest, CountsWithoutContentCostNothing) {
   const std::string billion("\x80\x94\xeb\xdc\x03", 5);  // 1,000,000,000
   for (const char section : {1, 2, 3, 4, 5, 7, 10}) {
     const auto file = MakeFile("many.wasm", core + section + '\x05' + billion);
-    EXPECT_THAT(Inspect({file}), AllOf(Ends(126), Complains(HasSubstr("1000000000")))) << int{section};
+    EXPECT_THAT(Inspect({file}), AllOf(Ends(126), Complains(HasSubstr("1000000000"))))
+        << int{section};
   }
   for (const char section : {10, 11}) {
     const auto file = MakeFile("many.wasm", component + section + '\x05' + billion);
-    EXPECT_THAT(Inspect({file}), AllOf(Ends(126), Complains(HasSubstr("1000000000")))) << int{section};
+    EXPECT_THAT(Inspect({file}), AllOf(Ends(126), Complains(HasSubstr("1000000000"))))
+        << int{section};
   }
   const auto hole = MakeFile("hole.wasm", core);
   fs::resize_file(hole, uint64_t{1} << 40);

@@ -11,9 +11,9 @@
 
 #include "wasmoor/base/result.h"
 
-// What this kernel lets this process do, found out by asking it: each probe makes the system call that
-// it names, in a way that changes nothing, and says how it was answered. No version is ever guessed
-// from. Any thread, unless a probe says otherwise.
+// What this kernel lets this process do, found out by asking it: each probe makes the system call
+// that it names, in a way that changes nothing, and says how it was answered. No version is ever
+// guessed from. Any thread, unless a probe says otherwise.
 namespace wasmoor::os {
 
 // How the kernel answered.
@@ -31,17 +31,17 @@ struct Support {
 
 std::string KernelRelease();  // uname(2): "6.1.0-18-amd64"
 
-Support ProbeOpenat2();          // openat2(2), by opening "/".
-Support ProbePidfd();            // pidfd_open(2) of this process.
-Support ProbeClone3();           // clone3(2) with a size that no kernel takes.
-Support ProbeSeccompFilter();    // seccomp(2): filters that answer with an errno.
-Support ProbeSeccompNotify();    // seccomp(2): filters that ask another process.
-Support ProbeMountApi();         // open_tree(2) of "/", as a path only.
-Support ProbeIdmappedMounts();   // mount_setattr(2), which came with them, on nothing.
-Support ProbeUserfaultfd();      // userfaultfd(2), for faults in user mode.
-Support ProbeIoUring();          // io_uring_setup(2) of a ring of one entry.
-Support ProbeProtectionKeys();   // pkey_alloc(2).
-Support ProbeKvm();              // /dev/kvm, and that it speaks version 12 of its interface.
+Support ProbeOpenat2();         // openat2(2), by opening "/".
+Support ProbePidfd();           // pidfd_open(2) of this process.
+Support ProbeClone3();          // clone3(2) with a size that no kernel takes.
+Support ProbeSeccompFilter();   // seccomp(2): filters that answer with an errno.
+Support ProbeSeccompNotify();   // seccomp(2): filters that ask another process.
+Support ProbeMountApi();        // open_tree(2) of "/", as a path only.
+Support ProbeIdmappedMounts();  // mount_setattr(2), which came with them, on nothing.
+Support ProbeUserfaultfd();     // userfaultfd(2), for faults in user mode.
+Support ProbeIoUring();         // io_uring_setup(2) of a ring of one entry.
+Support ProbeProtectionKeys();  // pkey_alloc(2).
+Support ProbeKvm();             // /dev/kvm, and that it speaks version 12 of its interface.
 
 // landlock_create_ruleset(2): the version of its interface, 1 or more; an errno's Support if none.
 struct Landlock {
@@ -55,12 +55,13 @@ enum class Filesystem : uint8_t { kPresent, kLoadable, kAbsent };
 Filesystem FindFilesystem(std::string_view name);
 
 // The kinds of namespaces, by their names in /proc/self/ns.
-constexpr std::array<std::string_view, 8> kNamespaces = {"user", "mnt",  "pid",  "net",
+constexpr std::array<std::string_view, 8> kNamespaces = {"user", "mnt", "pid",    "net",
                                                          "ipc",  "uts", "cgroup", "time"};
 
-// Puts this whole process into a new namespace of each kind, one after another, and says for each how that
-// was answered. With `as_nobody`, as a user without any rights who begins with a user namespace.
-// The process is of no more use afterwards: for one that was made to try it, with one thread.
+// Puts this whole process into a new namespace of each kind, one after another, and says for each
+// how that was answered. With `as_nobody`, as a user without any rights who begins with a user
+// namespace. The process is of no more use afterwards: for one that was made to try it, with one
+// thread.
 std::array<Support, kNamespaces.size()> TryNamespaces(bool as_nobody);
 
 // A control group hierarchy as this process finds it.
@@ -77,8 +78,8 @@ struct Cgroup {
 std::vector<Cgroup> FindCgroups();
 bool IsSystemdInit();  // sd_booted(3).
 
-// The address space that this process can reserve in one piece, up to `bytes`: it is mapped without access
-// and unmapped again. kResourceExhausted says what stands against it.
+// The address space that this process can reserve in one piece, up to `bytes`: it is mapped without
+// access and unmapped again. kResourceExhausted says what stands against it.
 Status ProbeAddressSpace(uint64_t bytes);
 
 // The value of /proc/sys/NAME ("vm/max_map_count"); nothing if there is none or it is no number.

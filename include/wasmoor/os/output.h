@@ -18,8 +18,9 @@ struct Output {
   std::string text;  // Its standard output, at most 64 KiB of it.
 };
 
-// Runs a program and waits for it, with /dev/null as its standard input and standard error. It is killed
-// if it takes longer than `patience` (kDeadlineExceeded). arguments[0] is the name it goes by. Any thread.
+// Runs a program and waits for it, with /dev/null as its standard input and standard error. It is
+// killed if it takes longer than `patience` (kDeadlineExceeded). arguments[0] is the name it goes
+// by. Any thread.
 Result<Output> ReadOutput(const std::string& program, std::span<const std::string> arguments,
                           std::chrono::milliseconds patience);
 

@@ -42,7 +42,8 @@ struct CustomSection {
   uint64_t bytes = 0;
 };
 
-// A line of the custom section "producers": {"language", "C11", ""}, {"processed-by", "clang", "14.0"}.
+// A line of the custom section "producers": {"language", "C11", ""}, {"processed-by", "clang",
+// "14.0"}.
 struct Producer {
   std::string field, name, version;
 };

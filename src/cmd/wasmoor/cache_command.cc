@@ -58,20 +58,27 @@ void CacheCommand::ConfigureCommon(Options& options) {
 void CacheCommand::Configure(Options& options) {
   options.TakeAction(action_);
   options.About(
-      "A module is compiled once; its machine code is kept in a folder that only its owner can write, and every "
-      "later start takes it from there. Nothing in it is ever missed: what is removed is compiled again. A "
+      "A module is compiled once; its machine code is kept in a folder that only its owner can "
+      "write, and every "
+      "later start takes it from there. Nothing in it is ever missed: what is removed is compiled "
+      "again. A "
       "module is named by the SHA-256 of its file, which 'wasmoor inspect FILE' prints.");
-  options.About("Without --cache-dir the folder is $WASMOOR_CACHE_DIR, else wasmoor/modules in $XDG_CACHE_HOME "
-                "or ~/.cache.");
+  options.About(
+      "Without --cache-dir the folder is $WASMOOR_CACHE_DIR, else wasmoor/modules in "
+      "$XDG_CACHE_HOME "
+      "or ~/.cache.");
   ConfigureCommon(options.Action("cache ls", "List what is compiled, most recently used first."));
-  Options& verify = options.Action("cache verify", "Read every entry whole and compare its checksum.");
+  Options& verify =
+      options.Action("cache verify", "Read every entry whole and compare its checksum.");
   verify.Flag("--remove", remove_, "Remove the damaged ones");
   ConfigureCommon(verify);
   Options& prune = options.Action(
-      "cache prune", "Remove damaged entries, what killed processes left behind, and what the options name.");
+      "cache prune",
+      "Remove damaged entries, what killed processes left behind, and what the options name.");
   prune.Value("--max-size", max_size_text_, "SIZE",
               "Least recently used entries go until the rest has this size (2GiB)");
-  prune.Value("--older-than", older_than_text_, "DURATION", "Entries go that were not used for so long: 30d");
+  prune.Value("--older-than", older_than_text_, "DURATION",
+              "Entries go that were not used for so long: 30d");
   prune.Flag("--all", all_, "Everything goes");
   prune.Flag("--dry-run", dry_run_, "Only say what would go");
   ConfigureCommon(prune);
@@ -79,7 +86,8 @@ void CacheCommand::Configure(Options& options) {
   options.ExitStatus("0", "Done, and nothing is damaged");
   options.ExitStatus("1", "verify found damage and did not remove it");
   options.Example("wasmoor cache ls", "What is there.");
-  options.Example("wasmoor cache verify --remove", "After a disk error: finds and removes what is damaged.");
+  options.Example("wasmoor cache verify --remove",
+                  "After a disk error: finds and removes what is damaged.");
   options.Example("wasmoor cache prune --older-than 30d --max-size 500MiB", "Tidies up.");
 }
 
@@ -109,8 +117,9 @@ Result<int> CacheCommand::Run() {
     if (json_) {
       fputs(action_ == "prune" ? "{\"entries\":0,\"bytes\":0}\n" : "[]\n", stdout);
     } else {
-      fputs(fmt::format("{} does not exist yet: nothing was compiled\n", directory.native()).c_str(),
-            stdout);
+      fputs(
+          fmt::format("{} does not exist yet: nothing was compiled\n", directory.native()).c_str(),
+          stdout);
     }
     return 0;
   }
@@ -126,11 +135,16 @@ int CacheCommand::List(const std::vector<Entry>& entries) const {
   }
   const auto now = system_clock::now();
   Table table;
-  table.Add({{"MODULE", Style::kBold}, {"KIND", Style::kBold}, {"TIER", Style::kBold},
-             {"SIZE", Style::kBold}, {"LAST USED", Style::kBold}, {"COMPILED", Style::kBold}});
+  table.Add({{"MODULE", Style::kBold},
+             {"KIND", Style::kBold},
+             {"TIER", Style::kBold},
+             {"SIZE", Style::kBold},
+             {"LAST USED", Style::kBold},
+             {"COMPILED", Style::kBold}});
   for (const Entry& entry : entries) {
     if (!entry.damage.empty()) {
-      table.Add({{entry.module_hash.substr(0, kShortHash)}, {"damaged", Style::kRed},
+      table.Add({{entry.module_hash.substr(0, kShortHash)},
+                 {"damaged", Style::kRed},
                  {Printable(entry.damage)}});
       continue;
     }
@@ -142,7 +156,8 @@ int CacheCommand::List(const std::vector<Entry>& entries) const {
                {Ago(entry.created, now)}});
   }
   fputs(ForStandardOutput(table).c_str(), stdout);
-  fputs(fmt::format("{}, {}\n", Plural(entries.size(), "entry", "entries"), FormatSize(SizeOf(entries)))
+  fputs(fmt::format("{}, {}\n", Plural(entries.size(), "entry", "entries"),
+                    FormatSize(SizeOf(entries)))
             .c_str(),
         stdout);
   return 0;
@@ -162,13 +177,15 @@ Result<int> CacheCommand::Verify(const wasm::Cache& cache) const {
   }
   for (const Entry& entry : entries) {
     if (entry.damage.empty()) continue;
-    fputs(fmt::format("{}: {}{}\n", entry.module_hash, Printable(entry.damage), removes ? "; removed" : "")
+    fputs(fmt::format("{}: {}{}\n", entry.module_hash, Printable(entry.damage),
+                      removes ? "; removed" : "")
               .c_str(),
           stdout);
   }
   std::string line = fmt::format("{} of {} sound", entries.size() - static_cast<size_t>(damaged),
                                  Plural(entries.size(), "entry", "entries"));
-  if (status != 0) line += "; no run uses a damaged one, and 'wasmoor cache verify --remove' removes them";
+  if (status != 0)
+    line += "; no run uses a damaged one, and 'wasmoor cache verify --remove' removes them";
   puts(line.c_str());
   return status;
 }
@@ -177,7 +194,8 @@ Result<int> CacheCommand::Prune(const wasm::Cache& cache) const {
   const auto mode = dry_run_ ? wasm::Cache::PruneMode::kCountOnly : wasm::Cache::PruneMode::kRemove;
   const wasm::Cache::Pruned pruned = TRY(cache.Prune(max_bytes_, older_than_, mode));
   if (json_) {
-    fputs(JsonLine({{"entries", pruned.entries}, {"bytes", pruned.bytes}, {"dry_run", dry_run_}}).c_str(),
+    fputs(JsonLine({{"entries", pruned.entries}, {"bytes", pruned.bytes}, {"dry_run", dry_run_}})
+              .c_str(),
           stdout);
     return 0;
   }

@@ -19,14 +19,14 @@ constexpr int kExitNotFound = 127;     // The file is not there.
 
 int StatusOf(const Error& error);
 
-// A verb of the command line: `wasmoor NAME …`. One object per process; main calls Configure, parses,
-// and calls Check and Run.
+// A verb of the command line: `wasmoor NAME …`. One object per process; main calls Configure,
+// parses, and calls Check and Run.
 class Command {
  public:
   virtual ~Command() = default;
 
-  // Declares options and operands, which parsing writes into members, and the rest of the help text.
-  // Everything that help, man page and completion show comes from here.
+  // Declares options and operands, which parsing writes into members, and the rest of the help
+  // text. Everything that help, man page and completion show comes from here.
   virtual void Configure(Options& options) = 0;
 
   // Reads what parsing left as text. An Error is one of usage.

@@ -20,9 +20,11 @@ std::unique_ptr<Command> Make() {
 
 constexpr std::array kCommands = {
     CommandEntry{"run", "Run a WebAssembly program", Make<RunCommand>},
-    CommandEntry{"compile", "Compile modules into the cache, so that their first run starts at once",
+    CommandEntry{"compile",
+                 "Compile modules into the cache, so that their first run starts at once",
                  Make<CompileCommand>},
-    CommandEntry{"inspect", "Say what a module is and what it takes to run it", Make<InspectCommand>},
+    CommandEntry{"inspect", "Say what a module is and what it takes to run it",
+                 Make<InspectCommand>},
     CommandEntry{"cache", "List, verify and prune the compiled modules", Make<CacheCommand>},
     CommandEntry{"doctor", "Say what of this machine can be used, and what to do about the rest",
                  Make<DoctorCommand>},

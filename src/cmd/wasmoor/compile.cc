@@ -26,8 +26,10 @@ void CompileCommand::Configure(Options& options) {
       "Each FILE is a WebAssembly module or component, binary or text (.wat); '-' reads one from "
       "standard input.");
   options.About(
-      "The compiled code stays in the cache, from which only this user's wasmoor loads it. There is no "
-      "way to write it to a file of your own, because loading such a file would be running native code.");
+      "The compiled code stays in the cache, from which only this user's wasmoor loads it. There "
+      "is no "
+      "way to write it to a file of your own, because loading such a file would be running native "
+      "code.");
   options.Take({.usage = "FILE...",
                 .target = &files_,
                 .least = 1,
@@ -36,8 +38,9 @@ void CompileCommand::Configure(Options& options) {
   options.Section("Output");
   options.Flag("--quiet", quiet_, "Say nothing but errors").Letter("-q");
   options.Section("Code");
-  options.Flag("--background", background_,
-               "Give way to every other process, and compile nothing that another process compiles");
+  options.Flag(
+      "--background", background_,
+      "Give way to every other process, and compile nothing that another process compiles");
   engine_.Configure(options);
   options.ExitStatus("0", "All are in the cache");
   options.ExitStatus("126", "One is not valid");
@@ -62,8 +65,7 @@ Result<int> CompileCommand::Run() {
       TRY_AS(compiler.cache()->Optimize(compiler.engine(), bytes), "{}", file);
       continue;
     }
-    const wasm::Cache::Found found =
-        TRY(compiler.Load(source, wasm::Cache::Policy::kOptimized));
+    const wasm::Cache::Found found = TRY(compiler.Load(source, wasm::Cache::Policy::kOptimized));
     if (quiet_) continue;
     std::string line = fmt::format("{}: {}", file, Verdict(found.source));
     if (found.source == wasm::Cache::Found::Source::kCompiled)

@@ -20,8 +20,8 @@ class Compiler {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Features of `options` are set from the flags. A cache that cannot be opened is a warning on standard
-  // error and then none, except one that was named.
+  // Features of `options` are set from the flags. A cache that cannot be opened is a warning on
+  // standard error and then none, except one that was named.
   static Result<Compiler> Create(const EngineFlags& flags, wasm::EngineOptions options);
 
   const wasm::Engine& engine() const { return *engine_; }

@@ -12,8 +12,8 @@ std::string Join(const Words& words) {
   return text;
 }
 
-// Everything that has options of its own: commands, and the actions of those that have some. `path` is
-// "run", "cache ls".
+// Everything that has options of its own: commands, and the actions of those that have some. `path`
+// is "run", "cache ls".
 template <typename Visit>
 void ForEach(const Options& options, Visit visit) {
   visit(options);
@@ -76,7 +76,8 @@ std::string BashCases() {
                               BashAction(option.completes, option.words));
       }
     }
-    names += fmt::format("    \"{}\") _wasmoor_words \"{}\" ;;\n", options.path(), Join(NamesOf(options)));
+    names += fmt::format("    \"{}\") _wasmoor_words \"{}\" ;;\n", options.path(),
+                         Join(NamesOf(options)));
     const std::string action =
         options.actions().empty()
             ? BashAction(options.operands().completes, options.operands().words)
@@ -148,8 +149,9 @@ std::string ZshAction(Completes completes, Words (*words)()) {
 constexpr std::string_view kZshSpecial = "[]:\\";
 
 std::string ZshFunction(const Options& options) {
-  std::string text = fmt::format("{}() {{\n  _arguments -s -S '(- *)'{{-h,--help}}'[Show the help]'",
-                                 FunctionName(options.path()));
+  std::string text =
+      fmt::format("{}() {{\n  _arguments -s -S '(- *)'{{-h,--help}}'[Show the help]'",
+                  FunctionName(options.path()));
   for (const Option& option : options.options()) {
     if (option.hidden) continue;
     const bool repeated = std::holds_alternative<std::vector<std::string>*>(option.target);
@@ -193,7 +195,8 @@ std::string ZshChoice(std::string_view name, const Options::Pairs& choices, std:
 }
 
 std::string FishOption(const Option& option, const std::string& condition) {
-  std::string text = fmt::format("complete -c wasmoor -n '{}' -l {}", condition, option.name.substr(2));
+  std::string text =
+      fmt::format("complete -c wasmoor -n '{}' -l {}", condition, option.name.substr(2));
   if (!option.letter.empty()) text += fmt::format(" -s {}", option.letter.substr(1));
   if (!option.is_flag()) {
     text += " -r";
@@ -220,11 +223,12 @@ std::string FishCommand(const Options& options) {
   }
   const Operands& operands = options.operands();
   if (operands.words != nullptr)
-    text += fmt::format("complete -c wasmoor -n '{}' -f -a '{}'\n", condition, Join(operands.words()));
+    text +=
+        fmt::format("complete -c wasmoor -n '{}' -f -a '{}'\n", condition, Join(operands.words()));
   if (operands.completes == Completes::kFiles)
     text += fmt::format("complete -c wasmoor -n '{}' -F\n", condition);
-  const std::string none =
-      fmt::format("{}; and not __fish_seen_subcommand_from {}", condition, Join(ActionsOf(options)));
+  const std::string none = fmt::format("{}; and not __fish_seen_subcommand_from {}", condition,
+                                       Join(ActionsOf(options)));
   for (const auto& action : options.actions()) {
     text += fmt::format("complete -c wasmoor -n '{}' -f -a {} -d '{}'\n", none, action->name(),
                         Quoted(action->summary(), "\\"));
@@ -281,7 +285,8 @@ complete -F _wasmoor wasmoor
 }
 
 std::string ZshCompletion() {
-  std::string text = "#compdef wasmoor\n# Completion of wasmoor for zsh. Made by 'wasmoor completion zsh'.\n";
+  std::string text =
+      "#compdef wasmoor\n# Completion of wasmoor for zsh. Made by 'wasmoor completion zsh'.\n";
   Options::Pairs commands;
   for (const CommandEntry& entry : AllCommands()) {
     commands.emplace_back(entry.name, entry.summary);

@@ -62,15 +62,18 @@ std::string JsonOf(const Findings& findings, bool can_run) {
 
 void DoctorCommand::Configure(Options& options) {
   options.About(
-      "Asks this machine what wasmoor, and containers that run WebAssembly, can use of it, and says what to "
-      "do about what is missing or switched off. It changes nothing. What stands under \"Running\" is what a "
+      "Asks this machine what wasmoor, and containers that run WebAssembly, can use of it, and "
+      "says what to "
+      "do about what is missing or switched off. It changes nothing. What stands under \"Running\" "
+      "is what a "
       "program needs; the rest is for container runtimes.");
   options.Section("Output");
   options.Flag("--json", json_, "One JSON object");
   options.Section("Code");
   options.Value("--cache-dir", cache_directory_, "DIR", "Folder of the compiled modules")
       .Complete(Completes::kDirectories);
-  options.Value(kTryNamespaces, try_namespaces_, "WHO", "Try namespaces on this process, print errnos")
+  options
+      .Value(kTryNamespaces, try_namespaces_, "WHO", "Try namespaces on this process, print errnos")
       .OneOf(TryNamespacesWords)
       .Hide();
   options.ExitStatus("0", "WebAssembly programs run here");

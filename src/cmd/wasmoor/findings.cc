@@ -21,15 +21,15 @@ using State = Finding::State;
 
 constexpr std::string_view kRunning = "Running";
 
-// (module (memory 1) (func (export "_start") memory.size drop)): the least that needs an engine, a memory
-// and a call.
+// (module (memory 1) (func (export "_start") memory.size drop)): the least that needs an engine, a
+// memory and a call.
 constexpr auto kSmallestProgram = std::to_array<uint8_t>({
-    0x00, 'a',  's',  'm',  0x01, 0x00, 0x00, 0x00,                          //
-    0x01, 0x04, 0x01, 0x60, 0x00, 0x00,                                      // type () -> ()
-    0x03, 0x02, 0x01, 0x00,                                                  // function 0
-    0x05, 0x03, 0x01, 0x00, 0x01,                                            // memory 1
-    0x07, 0x0a, 0x01, 0x06, '_',  's',  't',  'a',  'r',  't',  0x00, 0x00,  // export
-    0x0a, 0x07, 0x01, 0x05, 0x00, 0x3f, 0x00, 0x1a, 0x0b,                    // memory.size drop
+    0x00, 'a',  's',  'm',  0x01, 0x00, 0x00, 0x00,                         //
+    0x01, 0x04, 0x01, 0x60, 0x00, 0x00,                                     // type () -> ()
+    0x03, 0x02, 0x01, 0x00,                                                 // function 0
+    0x05, 0x03, 0x01, 0x00, 0x01,                                           // memory 1
+    0x07, 0x0a, 0x01, 0x06, '_',  's',  't',  'a',  'r',  't', 0x00, 0x00,  // export
+    0x0a, 0x07, 0x01, 0x05, 0x00, 0x3f, 0x00, 0x1a, 0x0b,                   // memory.size drop
 });
 
 Status RunSmallestProgram(const wasm::EngineFactory& factory) {
@@ -59,7 +59,8 @@ Finding AskEngine(const wasm::EngineFactory& factory) {
 
 Finding AskFiles() {
   const os::Support support = os::ProbeOpenat2();
-  Finding finding{kRunning, "files", State::kOk, "openat2: paths are resolved beneath granted directories"};
+  Finding finding{kRunning, "files", State::kOk,
+                  "openat2: paths are resolved beneath granted directories"};
   if (!support.yes()) {
     finding.state = support.answer == os::Answer::kNo ? State::kMissing : State::kOff;
     finding.detail = fmt::format("openat2: {}; programs run and can open no file",
@@ -70,16 +71,19 @@ Finding AskFiles() {
 }
 
 Finding AskAddressSpace() {
-  // A memory of 32 bits is reserved whole, with a guard region as large, so that no access is checked.
+  // A memory of 32 bits is reserved whole, with a guard region as large, so that no access is
+  // checked.
   constexpr uint64_t kOneMemory = uint64_t{8} << 30;
-  Finding finding{kRunning, "address space", State::kOk,
-                  fmt::format("{} can be reserved, as a 32-bit memory needs", FormatSize(kOneMemory))};
+  Finding finding{
+      kRunning, "address space", State::kOk,
+      fmt::format("{} can be reserved, as a 32-bit memory needs", FormatSize(kOneMemory))};
   const Status reserved = os::ProbeAddressSpace(kOneMemory);
   if (!reserved) {
     finding.required = true;
     finding.state = State::kMissing;
     finding.detail = reserved.error().message();
-    finding.advice = "Raise the limit: ulimit -v unlimited (RLIMIT_AS); and see vm.overcommit_memory below";
+    finding.advice =
+        "Raise the limit: ulimit -v unlimited (RLIMIT_AS); and see vm.overcommit_memory below";
   }
   return finding;
 }
@@ -93,13 +97,14 @@ Finding CacheFinding(const std::filesystem::path& directory, const wasm::Cache& 
   if (entries) {
     uint64_t bytes = 0;
     for (const wasm::Cache::Entry& entry : *entries) bytes += entry.bytes;
-    finding.detail += fmt::format(", {} entries, {} of at most {}", entries->size(), FormatSize(bytes),
-                                  FormatSize(cache.options().max_bytes));
+    finding.detail += fmt::format(", {} entries, {} of at most {}", entries->size(),
+                                  FormatSize(bytes), FormatSize(cache.options().max_bytes));
   }
   if (const auto space = os::FreeSpace(directory)) {
     finding.detail += fmt::format(", {} free on the disk", FormatSize(*space));
     constexpr uint64_t kLittle = 64 << 20;
-    if (*space < kLittle) finding.advice = "Make room: what cannot be kept is compiled at every start";
+    if (*space < kLittle)
+      finding.advice = "Make room: what cannot be kept is compiled at every start";
   }
   if (access(directory.c_str(), W_OK) != 0) {
     finding.state = State::kOff;
@@ -124,7 +129,8 @@ Finding AskCache(const std::string& flag) {
   }
   if (*cache) return CacheFinding(*directory, **cache);
   finding.state = State::kOk;
-  finding.detail = fmt::format("{} does not exist yet: the first run makes it", directory->native());
+  finding.detail =
+      fmt::format("{} does not exist yet: the first run makes it", directory->native());
   return finding;
 }
 

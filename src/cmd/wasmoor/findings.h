@@ -17,9 +17,9 @@ struct Finding {
   std::string_view section;  // "Running", "Isolation", "Resources" …
   std::string name;
   State state = State::kOk;
-  std::string detail;      // What was found.
-  std::string advice;      // What to do about it; empty if all is well or nothing can be done.
-  bool required = false;   // Without it no program runs here.
+  std::string detail;     // What was found.
+  std::string advice;     // What to do about it; empty if all is well or nothing can be done.
+  bool required = false;  // Without it no program runs here.
 };
 
 std::string_view StateName(Finding::State state);  // "ok", "off", "missing"
@@ -28,14 +28,14 @@ using Findings = std::vector<Finding>;
 
 // The questions, by subject; each asks the machine now.
 Findings AskAboutRunning(const std::string& cache_flag);  // Engine, WASI, address space, cache.
-Findings AskAboutKernel();                                // What isolates: namespaces, Landlock, seccomp …
-Findings AskAboutResources();                             // Control groups, limits.
-Findings AskAboutContainers();                            // containerd, podman, runtimes, KVM.
+Findings AskAboutKernel();      // What isolates: namespaces, Landlock, seccomp …
+Findings AskAboutResources();   // Control groups, limits.
+Findings AskAboutContainers();  // containerd, podman, runtimes, KVM.
 
 bool CanRun(const Findings& findings);
 
-// Starts this program again to try namespaces on itself, as `doctor`'s hidden option does, because they
-// use up the process that tries them.
+// Starts this program again to try namespaces on itself, as `doctor`'s hidden option does, because
+// they use up the process that tries them.
 constexpr std::string_view kTryNamespaces = "--try-namespaces";
 // What that process prints: errnos, one for each of os::kNamespaces, 0 for success.
 std::string TryNamespacesHere(bool as_nobody);

@@ -29,9 +29,9 @@ constexpr std::chrono::seconds kPatience{5};  // With a program that is asked fo
 struct Question {
   std::string_view name;
   os::Support (*probe)();
-  std::string_view use;        // What it is for.
-  std::string_view if_off;     // What to do if it is forbidden,
-  std::string_view if_missing; // and if it is not there.
+  std::string_view use;         // What it is for.
+  std::string_view if_off;      // What to do if it is forbidden,
+  std::string_view if_missing;  // and if it is not there.
 };
 
 constexpr std::string_view kProfile = "Inside a container: allow it in the seccomp profile";
@@ -39,21 +39,25 @@ constexpr std::string_view kProfile = "Inside a container: allow it in the secco
 constexpr std::array kQuestions = {
     Question{"seccomp filter", os::ProbeSeccompFilter, "limits system calls", kProfile,
              "Needs a kernel with CONFIG_SECCOMP_FILTER"},
-    Question{"seccomp notify", os::ProbeSeccompNotify, "lets a supervisor answer system calls", kProfile,
-             "Needs Linux 5.0"},
-    Question{"openat2", os::ProbeOpenat2, "resolves paths beneath a directory", kProfile, "Needs Linux 5.6"},
-    Question{"pidfd", os::ProbePidfd, "holds on to a process without races", kProfile, "Needs Linux 5.3"},
+    Question{"seccomp notify", os::ProbeSeccompNotify, "lets a supervisor answer system calls",
+             kProfile, "Needs Linux 5.0"},
+    Question{"openat2", os::ProbeOpenat2, "resolves paths beneath a directory", kProfile,
+             "Needs Linux 5.6"},
+    Question{"pidfd", os::ProbePidfd, "holds on to a process without races", kProfile,
+             "Needs Linux 5.3"},
     Question{"clone3", os::ProbeClone3, "starts a process inside its control group", kProfile,
              "Needs Linux 5.3, and a seccomp profile that knows it"},
     Question{"mount API", os::ProbeMountApi, "mounts by descriptor", kProfile, "Needs Linux 5.2"},
-    Question{"idmapped mounts", os::ProbeIdmappedMounts, "shifts the owners of files for a user namespace",
-             kProfile, "Needs Linux 5.12"},
+    Question{"idmapped mounts", os::ProbeIdmappedMounts,
+             "shifts the owners of files for a user namespace", kProfile, "Needs Linux 5.12"},
     Question{"userfaultfd", os::ProbeUserfaultfd, "fills memory on demand",
-             "Set vm.unprivileged_userfaultfd=1, or run with CAP_SYS_PTRACE", "Needs a kernel with CONFIG_USERFAULTFD"},
-    Question{"io_uring", os::ProbeIoUring, "batches system calls", "See the sysctl kernel.io_uring_disabled",
-             "Needs a kernel with CONFIG_IO_URING"},
-    Question{"protection keys", os::ProbeProtectionKeys, "cheap guards between guests of one process",
-             kProfile, "Needs a CPU that has them (Intel since Skylake-SP, AMD since Zen 3)"},
+             "Set vm.unprivileged_userfaultfd=1, or run with CAP_SYS_PTRACE",
+             "Needs a kernel with CONFIG_USERFAULTFD"},
+    Question{"io_uring", os::ProbeIoUring, "batches system calls",
+             "See the sysctl kernel.io_uring_disabled", "Needs a kernel with CONFIG_IO_URING"},
+    Question{"protection keys", os::ProbeProtectionKeys,
+             "cheap guards between guests of one process", kProfile,
+             "Needs a CPU that has them (Intel since Skylake-SP, AMD since Zen 3)"},
 };
 
 Finding Answered(const Question& question) {
@@ -73,9 +77,11 @@ Finding AskLandlock() {
   if (landlock.support.yes()) return finding;
   // EOPNOTSUPP: built in and not switched on at boot (landlock_create_ruleset(2)).
   const bool off = landlock.support.error_number == EOPNOTSUPP;
-  finding.state = off || landlock.support.answer == os::Answer::kForbidden ? State::kOff : State::kMissing;
+  finding.state =
+      off || landlock.support.answer == os::Answer::kForbidden ? State::kOff : State::kMissing;
   finding.detail = std::strerror(landlock.support.error_number);
-  finding.advice = off ? "Add landlock to the kernel's parameter lsm=" : "Needs Linux 5.13 with CONFIG_SECURITY_LANDLOCK";
+  finding.advice = off ? "Add landlock to the kernel's parameter lsm="
+                       : "Needs Linux 5.13 with CONFIG_SECURITY_LANDLOCK";
   return finding;
 }
 
@@ -113,7 +119,8 @@ Finding AskNamespaces() {
     finding.detail = "could not be tried: this program cannot start itself from /proc/self/exe";
     finding.advice = "Mount /proc";
   } else if (!DescribeNamespaces(errors, &finding.detail)) {
-    const bool none = std::any_of(errors.begin(), errors.end(), [](int error) { return error == EINVAL; });
+    const bool none =
+        std::any_of(errors.begin(), errors.end(), [](int error) { return error == EINVAL; });
     finding.state = none ? State::kMissing : State::kOff;
     finding.advice = geteuid() == 0 ? "Inside a container: it needs CAP_SYS_ADMIN"
                                     : "Run as root, or in a user namespace (next line)";
@@ -139,7 +146,9 @@ Finding AskUserNamespaces() {
   } else if (os::ReadSysctl("kernel/unprivileged_userns_clone") == 0) {
     finding.advice = "Set the sysctl kernel.unprivileged_userns_clone=1";
   } else if (os::ReadSysctl("kernel/apparmor_restrict_unprivileged_userns") == 1) {
-    finding.advice = "Set the sysctl kernel.apparmor_restrict_unprivileged_userns=0, or give the program a profile";
+    finding.advice =
+        "Set the sysctl kernel.apparmor_restrict_unprivileged_userns=0, or give the program a "
+        "profile";
   }
   return finding;
 }
@@ -193,7 +202,8 @@ Finding AskCgroup2(const os::Cgroup& group) {
     finding.advice = "systemd-run --user --scope -p Delegate=yes COMMAND, or run as root";
   } else if (group.controllers.empty()) {
     finding.state = State::kOff;
-    finding.advice = "v1 holds the controllers, or nobody handed them down (cgroup.subtree_control)";
+    finding.advice =
+        "v1 holds the controllers, or nobody handed them down (cgroup.subtree_control)";
   }
   return finding;
 }
@@ -228,9 +238,11 @@ std::string LimitText(uint64_t value, bool is_size) {
 Finding AskDescriptors() {
   constexpr uint64_t kFew = 4096;  // What one guest may hold.
   const os::ResourceLimit limit = os::GetLimit(RLIMIT_NOFILE);
-  Finding finding{kResources, "descriptors", State::kOk,
-                  fmt::format("{}, at most {}", LimitText(limit.soft, false), LimitText(limit.hard, false))};
-  if (limit.soft < kFew) finding.advice = fmt::format("For programs with many files: ulimit -n {}", kFew);
+  Finding finding{
+      kResources, "descriptors", State::kOk,
+      fmt::format("{}, at most {}", LimitText(limit.soft, false), LimitText(limit.hard, false))};
+  if (limit.soft < kFew)
+    finding.advice = fmt::format("For programs with many files: ulimit -n {}", kFew);
   return finding;
 }
 
@@ -247,7 +259,8 @@ Finding AskAddressLimit() {
 Finding AskMappings() {
   constexpr int64_t kUsual = 65530;
   const int64_t count = os::ReadSysctl("vm/max_map_count").value_or(0);
-  Finding finding{kResources, "vm.max_map_count", State::kOk, fmt::format("{} mappings a process", count)};
+  Finding finding{kResources, "vm.max_map_count", State::kOk,
+                  fmt::format("{} mappings a process", count)};
   if (count < kUsual) finding.state = State::kOff;
   if (count <= kUsual)
     finding.advice = "For thousands of guests in one process: sysctl vm.max_map_count=1048576";
@@ -257,7 +270,8 @@ Finding AskMappings() {
 Finding AskOvercommit() {
   constexpr int64_t kNever = 2;  // proc(5): count every reservation against the limit.
   const int64_t mode = os::ReadSysctl("vm/overcommit_memory").value_or(0);
-  Finding finding{kResources, "overcommit", State::kOk, fmt::format("vm.overcommit_memory={}", mode)};
+  Finding finding{kResources, "overcommit", State::kOk,
+                  fmt::format("vm.overcommit_memory={}", mode)};
   if (mode == kNever) {
     finding.state = State::kOff;
     finding.advice = "Memory that guests reserve and do not use is refused: set it to 0 or 1";
@@ -272,7 +286,8 @@ Finding AskKvm() {
   const bool forbidden = support.answer == os::Answer::kForbidden;
   finding.state = forbidden ? State::kOff : State::kMissing;
   finding.detail = fmt::format("/dev/kvm: {}", std::strerror(support.error_number));
-  finding.advice = forbidden ? "Join the group kvm" : "Switch virtualization on (BIOS, nested virtualization of the host)";
+  finding.advice = forbidden ? "Join the group kvm"
+                             : "Switch virtualization on (BIOS, nested virtualization of the host)";
   return finding;
 }
 

@@ -114,7 +114,8 @@ Options::Pairs StatusesOf(const Options& options) {
 }
 
 std::string HelpText(const Options& options, size_t width, bool color) {
-  std::string text = fmt::format("{}\n\n{}", options.summary(), Styled("Usage:", Style::kBold, color));
+  std::string text =
+      fmt::format("{}\n\n{}", options.summary(), Styled("Usage:", Style::kBold, color));
   const std::string synopsis = SynopsisOf(options);
   constexpr size_t kUsage = 7;  // "Usage: "
   text += fmt::format(" {}\n", Wrap(synopsis, Table::kUnlimited, kUsage));
@@ -123,7 +124,8 @@ std::string HelpText(const Options& options, size_t width, bool color) {
   text += SectionsText(options, width, color);
   for (const auto& action : options.actions()) {
     text += Heading(fmt::format("wasmoor {}", action->path()), color);
-    text += fmt::format("{:{}}{}\n", "", kIndent, Wrap(action->summary(), width - kIndent, kIndent));
+    text +=
+        fmt::format("{:{}}{}\n", "", kIndent, Wrap(action->summary(), width - kIndent, kIndent));
     for (const Option& option : action->options())
       text += Entry(LabelOf(option), Sentence(option), kColumn, width, color);
   }
@@ -141,11 +143,12 @@ std::string OverviewText(size_t width, bool color) {
                     {{"wasmoor help COMMAND", "What a command takes, with examples"},
                      {"wasmoor --version [--json]", "This program's version, and its engines'"}},
                     width, color);
-  return text + PairsText("Examples",
-                          {{"wasmoor run hello.wasm", "Runs it; it sees no file, no variable, no network"},
-                           {"wasmoor inspect hello.wasm", "Says what it is and what it needs"},
-                           {"wasmoor doctor", "Says what of this machine can be used"}},
-                          width, color);
+  return text +
+         PairsText("Examples",
+                   {{"wasmoor run hello.wasm", "Runs it; it sees no file, no variable, no network"},
+                    {"wasmoor inspect hello.wasm", "Says what it is and what it needs"},
+                    {"wasmoor doctor", "Says what of this machine can be used"}},
+                   width, color);
 }
 
 std::string VersionText(bool json) {

@@ -20,7 +20,8 @@ Result<std::vector<uint8_t>> ReadModule(const std::string& name) {
   const program::Source source = TRY(program::OpenSource(name));
   auto bytes = os::ReadAll(source.file, kMostBytes);
   if (!bytes && bytes.error().code() == Code::kOutOfRange)
-    return Fail(Code::kInvalidArgument, "{}: too big for a module: {}", name, bytes.error().message());
+    return Fail(Code::kInvalidArgument, "{}: too big for a module: {}", name,
+                bytes.error().message());
   return TRY_AS(std::move(bytes), "{}", name);
 }
 
@@ -33,7 +34,8 @@ Status FindCached(const std::string& cache_directory, Inspection& inspection) {
   const std::unique_ptr<wasm::Engine> engine = TRY(factory.create({}));
   for (wasm::Cache::Entry& entry : TRY(cache->List())) {
     if (entry.module_hash != inspection.sha256) continue;
-    const bool usable = entry.damage.empty() && entry.fingerprint == engine->Fingerprint(entry.tier);
+    const bool usable =
+        entry.damage.empty() && entry.fingerprint == engine->Fingerprint(entry.tier);
     inspection.cached.push_back({std::move(entry), usable});
   }
   return {};
@@ -43,8 +45,10 @@ Status FindCached(const std::string& cache_directory, Inspection& inspection) {
 
 void InspectCommand::Configure(Options& options) {
   options.About(
-      "Says what each FILE is, what it imports and exports, which WASI and which features of the engine it was "
-      "built for, what it takes to run it here, and whether its compiled code is in the cache. Nothing "
+      "Says what each FILE is, what it imports and exports, which WASI and which features of the "
+      "engine it was "
+      "built for, what it takes to run it here, and whether its compiled code is in the cache. "
+      "Nothing "
       "of it is run or compiled. '-' reads standard input.");
   options.Take({.usage = "FILE...",
                 .target = &files_,

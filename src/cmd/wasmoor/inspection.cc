@@ -39,8 +39,9 @@ std::string KindText(const Inspection& it) {
   if (it.is_text) text += " in the text format";
   if (outline.kind == wasm::ModuleKind::kComponent) {
     text += fmt::format(" of {} core module{}", outline.modules, outline.modules == 1 ? "" : "s");
-    if (outline.components > 0) text += fmt::format(" and {} inner component{}", outline.components,
-                                                      outline.components == 1 ? "" : "s");
+    if (outline.components > 0)
+      text += fmt::format(" and {} inner component{}", outline.components,
+                          outline.components == 1 ? "" : "s");
   }
   return text;
 }
@@ -61,7 +62,8 @@ std::string ProducersText(const std::vector<wasm::Producer>& producers) {
   for (const wasm::Producer& producer : producers) {
     std::string word = Printable(producer.name);
     if (!producer.version.empty()) word += " " + Printable(producer.version);
-    if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(std::move(word));
+    if (std::find(words.begin(), words.end(), word) == words.end())
+      words.push_back(std::move(word));
   }
   return Join(words);
 }
@@ -73,7 +75,8 @@ std::string CustomText(const std::vector<wasm::CustomSection>& sections) {
     text += fmt::format("{}{} ({})", i == 0 ? "" : ", ", Printable(sections[i].name),
                         FormatSize(sections[i].bytes));
   }
-  if (sections.size() > kMostShown) text += fmt::format(" and {} more", sections.size() - kMostShown);
+  if (sections.size() > kMostShown)
+    text += fmt::format(" and {} more", sections.size() - kMostShown);
   return text;
 }
 
@@ -101,23 +104,27 @@ Table FactsOf(const Inspection& it) {
   line("sha256", it.sha256);
   line("world", it.needs.world);
   line("wasi", it.needs.wasi);
-  line("features", it.needs.features.empty() ? "none beyond WebAssembly 1.0" : Join(it.needs.features));
+  line("features",
+       it.needs.features.empty() ? "none beyond WebAssembly 1.0" : Join(it.needs.features));
   if (!outline.unread.empty()) line("", "perhaps more: " + outline.unread);
   for (size_t i = 0; i < outline.memories.size() && i < kMostMemories; ++i)
     line("memory", MemoryText(outline.memories[i]));
   if (outline.memories.size() > kMostMemories)
     line("memory", fmt::format("and {} more", outline.memories.size() - kMostMemories));
   for (size_t i = 0; i < outline.tables.size() && i < kMostMemories; ++i) {
-    line("table", fmt::format("{} {}{}", ToString(outline.tables[i].elements), outline.tables[i].element,
-                              outline.tables[i].imported ? ", imported" : ""));
+    line("table",
+         fmt::format("{} {}{}", ToString(outline.tables[i].elements), outline.tables[i].element,
+                     outline.tables[i].imported ? ", imported" : ""));
   }
-  if (outline.start) line("start", fmt::format("function {} runs as soon as it is instantiated", *outline.start));
-  line("code", fmt::format("{} function{}, {}", outline.functions, outline.functions == 1 ? "" : "s",
-                           FormatSize(outline.code_bytes)));
+  if (outline.start)
+    line("start", fmt::format("function {} runs as soon as it is instantiated", *outline.start));
+  line("code", fmt::format("{} function{}, {}", outline.functions,
+                           outline.functions == 1 ? "" : "s", FormatSize(outline.code_bytes)));
   line("built by", ProducersText(outline.producers));
   line("sections", CustomText(outline.custom));
-  line("debugging", fmt::format("{}, {}", outline.has_names ? "names of functions" : "no names of functions",
-                                outline.has_debug_info ? "DWARF" : "no DWARF"));
+  line("debugging",
+       fmt::format("{}, {}", outline.has_names ? "names of functions" : "no names of functions",
+                   outline.has_debug_info ? "DWARF" : "no DWARF"));
   for (const Inspection::Cached& cached : it.cached) line("cache", CachedText(cached));
   if (!it.cache_problem.empty()) {
     line("cache", "unknown: " + it.cache_problem);
@@ -146,13 +153,15 @@ Table ToRun(const Inspection& it) {
   }
   for (const std::string& provider : needs.providers) table.Add({{"", Style::kPlain}, {provider}});
   for (const std::string& feature : needs.features_off)
-    table.Add({{"--enable " + feature, Style::kBold}, {"it uses this feature, which is off by default"}});
+    table.Add(
+        {{"--enable " + feature, Style::kBold}, {"it uses this feature, which is off by default"}});
   if (needs.world != "command" && needs.can_run())
     table.Add({{needs.world == "proxy" ? "a server" : "--invoke EXPORT", Style::kBold},
                {needs.world == "proxy" ? "it answers HTTP requests and has no program of its own"
                                        : "it is no program: call one of its exports"}});
   for (const Grant& grant : needs.grants) table.Add({{grant.option, Style::kBold}, {grant.reason}});
-  if (table.empty()) table.Add({{"nothing", Style::kBold}, {"it asks for nothing that has to be granted"}});
+  if (table.empty())
+    table.Add({{"nothing", Style::kBold}, {"it asks for nothing that has to be granted"}});
   return table;
 }
 
@@ -198,7 +207,8 @@ Json TablesJson(const std::vector<wasm::TableType>& tables) {
 Json NeedsJson(const Needs& needs) {
   Json missing = Json::array(), grants = Json::array();
   for (const wasm::MissingImport& one : needs.missing)
-    missing.push_back({{"module", one.import.module}, {"name", one.import.name}, {"reason", one.reason}});
+    missing.push_back(
+        {{"module", one.import.module}, {"name", one.import.name}, {"reason", one.reason}});
   for (const Grant& grant : needs.grants)
     grants.push_back({{"option", grant.option}, {"reason", grant.reason}});
   return {{"missing", std::move(missing)},
@@ -231,7 +241,8 @@ std::string InspectionText(const Inspection& it) {
     if (table.empty()) return std::string();
     return fmt::format("{}\n{}", Styled(heading, Style::kBold, color), ForStandardOutput(table));
   };
-  return section(Printable(it.file), FactsOf(it)) + section("Imports", ExternsOf(it.outline.imports)) +
+  return section(Printable(it.file), FactsOf(it)) +
+         section("Imports", ExternsOf(it.outline.imports)) +
          section("Exports", ExternsOf(it.outline.exports)) + section("To run it", ToRun(it));
 }
 

@@ -12,13 +12,12 @@
 namespace wasmoor::cmd {
 namespace {
 
-// Whoever starts us without a standard stream shall not have the next file that we open in its place, and
-// then a guest's output or our messages in that file.
+// Whoever starts us without a standard stream shall not have the next file that we open in its
+// place, and then a guest's output or our messages in that file.
 void OccupyStandardStreams() {
   for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     // open(2) takes the lowest free number.
-    if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != stream)
-      _exit(kExitFailed);
+    if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != stream) _exit(kExitFailed);
   }
 }
 
@@ -71,7 +70,8 @@ int Main(std::span<char* const> words) {
     return kExitUsage;
   }
   const std::string_view word = words.front();
-  if (const CommandEntry* entry = FindCommand(word)) return RunCommandLine(*entry, words.subspan(1));
+  if (const CommandEntry* entry = FindCommand(word))
+    return RunCommandLine(*entry, words.subspan(1));
   if (word == "--version" || word == "-V") {
     const bool json = words.size() > 1 && std::string_view(words[1]) == "--json";
     fputs(VersionText(json).c_str(), stdout);

@@ -38,7 +38,8 @@ std::string Entry(std::string_view label, std::string_view text) {
 }
 
 std::string Title(std::string_view name) {
-  return fmt::format(".TH {} 1 \"\" \"wasmoor {}\" \"User Commands\"\n", Upper(Escaped(name)), WASMOOR_VERSION);
+  return fmt::format(".TH {} 1 \"\" \"wasmoor {}\" \"User Commands\"\n", Upper(Escaped(name)),
+                     WASMOOR_VERSION);
 }
 
 // Full stops stand at the end of some descriptions and not of others.
@@ -103,12 +104,13 @@ std::string ManPage(const Options& options) {
 }
 
 std::string OverviewManPage() {
-  std::string text = Title("wasmoor") + Heading("Name") +
-                     "wasmoor \\- run WebAssembly programs, each in a sandbox of its own\n" +
-                     Heading("Synopsis") + ".nf\n\\fBwasmoor COMMAND [OPTIONS] ...\n" +
-                     "wasmoor \\-\\-version [\\-\\-json]\\fR\n.fi\n" + Heading("Description") +
-                     "A program is granted nothing that no option names: no directory, no variable, no "
-                     "network. It is compiled once, into a cache that only its owner can write.\n";
+  std::string text =
+      Title("wasmoor") + Heading("Name") +
+      "wasmoor \\- run WebAssembly programs, each in a sandbox of its own\n" + Heading("Synopsis") +
+      ".nf\n\\fBwasmoor COMMAND [OPTIONS] ...\n" + "wasmoor \\-\\-version [\\-\\-json]\\fR\n.fi\n" +
+      Heading("Description") +
+      "A program is granted nothing that no option names: no directory, no variable, no "
+      "network. It is compiled once, into a cache that only its owner can write.\n";
   text += Heading("Commands");
   for (const CommandEntry& entry : AllCommands())
     text += Entry(fmt::format("wasmoor {}", entry.name), entry.summary);

@@ -23,15 +23,20 @@ struct Sign {
   std::string_view reason;
 };
 constexpr std::array kSigns = {
-    Sign{kPreview1, "path_open", "--dir HOST[::GUEST][:ro]", "it may open files: name the directories it shall see"},
+    Sign{kPreview1, "path_open", "--dir HOST[::GUEST][:ro]",
+         "it may open files: name the directories it shall see"},
     Sign{kPreview1, "environ_get", "--env NAME[=VALUE]", "it may read environment variables"},
     Sign{kPreview1, "args_get", "ARGS", "it may read arguments, behind FILE"},
-    Sign{kPreview1, "sock_accept", "--tcplisten ADDR:PORT", "it may take connections from a socket it is given"},
-    Sign{"wasi:filesystem/preopens@", "", "--dir HOST[::GUEST][:ro]", "it may open files: name the directories it shall see"},
-    Sign{"wasi:cli/environment@", "", "--env NAME[=VALUE], ARGS", "it may read environment variables and arguments"},
+    Sign{kPreview1, "sock_accept", "--tcplisten ADDR:PORT",
+         "it may take connections from a socket it is given"},
+    Sign{"wasi:filesystem/preopens@", "", "--dir HOST[::GUEST][:ro]",
+         "it may open files: name the directories it shall see"},
+    Sign{"wasi:cli/environment@", "", "--env NAME[=VALUE], ARGS",
+         "it may read environment variables and arguments"},
 };
 
-// The packages of WASI 0.2 that a component is given; its engine decides at link time about the rest.
+// The packages of WASI 0.2 that a component is given; its engine decides at link time about the
+// rest.
 constexpr std::array<std::string_view, 6> kPackages = {
     "wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/",
 };
@@ -58,8 +63,8 @@ std::string WorldOf(const Outline& outline) {
   return ExportsFunction(outline, "_initialize") ? "reactor" : "library";
 }
 
-// The lowest version of WASI in the imports of a component: what a host must have at least is told by
-// its major and minor number.
+// The lowest version of WASI in the imports of a component: what a host must have at least is told
+// by its major and minor number.
 std::string WasiOfComponent(const Outline& outline) {
   std::set<std::string> versions;
   for (const auto* list : {&outline.imports, &outline.exports}) {

@@ -17,8 +17,8 @@ struct Grant {
 
 // What a module is for and what it takes to run it here, as its outline tells.
 struct Needs {
-  std::string wasi;   // "0.1", "0.2" …, "none"
-  std::string world;  // "command", "reactor", "proxy" (of HTTP) or "library"
+  std::string wasi;                       // "0.1", "0.2" …, "none"
+  std::string world;                      // "command", "reactor", "proxy" (of HTTP) or "library"
   std::vector<std::string> features;      // That it uses, by name.
   std::vector<std::string> features_off;  // Of those, what has to be enabled.
   std::vector<Grant> grants;

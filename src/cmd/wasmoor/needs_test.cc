@@ -18,7 +18,8 @@ using wasm::ModuleKind;
 wasm::Outline Empty(ModuleKind kind) {
   wasm::Outline outline;
   outline.kind = kind;
-  for (const wasm::FeatureInfo& feature : wasm::AllFeatures()) outline.features.*feature.member = false;
+  for (const wasm::FeatureInfo& feature : wasm::AllFeatures())
+    outline.features.*feature.member = false;
   return outline;
 }
 
@@ -26,7 +27,9 @@ Extern Function(std::string module, std::string name) {
   return {.module = std::move(module), .name = std::move(name), .kind = ExternKind::kFunction};
 }
 
-Extern Interface(std::string name) { return {.name = std::move(name), .kind = ExternKind::kInstance}; }
+Extern Interface(std::string name) {
+  return {.name = std::move(name), .kind = ExternKind::kInstance};
+}
 
 Needs Of(const wasm::Outline& outline) { return NeedsOf(outline, *program::NewHost().table); }
 
@@ -41,7 +44,8 @@ TEST(NeedsTest, TheWorldFollowsFromTheExports) {
   EXPECT_EQ(WorldOfExport(ModuleKind::kCore, Function("", "_start")), "command");
   EXPECT_EQ(WorldOfExport(ModuleKind::kCore, Function("", "_initialize")), "reactor");
   EXPECT_EQ(WorldOfExport(ModuleKind::kComponent, Interface("wasi:cli/run@0.2.3")), "command");
-  EXPECT_EQ(WorldOfExport(ModuleKind::kComponent, Interface("wasi:http/incoming-handler@0.2.0")), "proxy");
+  EXPECT_EQ(WorldOfExport(ModuleKind::kComponent, Interface("wasi:http/incoming-handler@0.2.0")),
+            "proxy");
   EXPECT_EQ(WorldOfExport(ModuleKind::kComponent, Interface("my:own/api")), "library");
 }
 
@@ -75,7 +79,9 @@ TEST(NeedsTest, AComponentThatHandlesHttpIsToldSo) {
   outline.imports = {Interface("wasi:http/types@0.2.0"), Interface("wasi:io/streams@0.2.0")};
   const Needs needs = Of(outline);
   EXPECT_THAT(needs.missing, SizeIs(1));
-  EXPECT_THAT(needs.providers, ElementsAre("it handles or makes HTTP requests, which 'wasmoor run' does not provide"));
+  EXPECT_THAT(
+      needs.providers,
+      ElementsAre("it handles or makes HTTP requests, which 'wasmoor run' does not provide"));
 }
 
 TEST(NeedsTest, MemoryThatNoNumberHoldsIsTheLargestNumber) {

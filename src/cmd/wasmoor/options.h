@@ -11,12 +11,12 @@
 
 #include "wasmoor/base/result.h"
 
-// What a command takes on its command line. Parsing, --help, man pages and completion all read the one
-// description that a command gives here. It is a plain table of literals because every start of a guest
-// pays for making it, and that is why no library parses it: the start of a cached hello executes 0.91
-// million instructions, to which CLI11 2.1 adds 0.08 million by being linked (it includes <iostream>,
-// whose set-up runs at every start), 0.02 million for a parser without options and 0.17 million for
-// the fifteen of `run` (callgrind).
+// What a command takes on its command line. Parsing, --help, man pages and completion all read the
+// one description that a command gives here. It is a plain table of literals because every start of
+// a guest pays for making it, and that is why no library parses it: the start of a cached hello
+// executes 0.91 million instructions, to which CLI11 2.1 adds 0.08 million by being linked (it
+// includes <iostream>, whose set-up runs at every start), 0.02 million for a parser without options
+// and 0.17 million for the fifteen of `run` (callgrind).
 namespace wasmoor::cmd {
 
 enum class Completes : uint8_t { kNothing, kFiles, kDirectories };
@@ -60,7 +60,8 @@ class Options {
   // The words after `wasmoor`: "run", "cache ls".
   Options(std::string_view path, std::string_view summary) : path_(path), summary_(summary) {}
 
-  // Heading of the options that are declared from here on. Two stretches of one name are one section.
+  // Heading of the options that are declared from here on. Two stretches of one name are one
+  // section.
   void Section(std::string_view name) { section_ = name; }
   Option& Flag(std::string_view name, bool& target, std::string_view help);
   // The last one counts if it stands there more than once.
@@ -69,8 +70,8 @@ class Options {
   Option& Repeated(std::string_view name, std::vector<std::string>& target, std::string_view value,
                    std::string_view help);
   void Take(Operands operands) { operands_ = operands; }
-  // A verb of its own after the command's name: `cache ls`. `path` is the whole of it. The reference
-  // holds as long as this.
+  // A verb of its own after the command's name: `cache ls`. `path` is the whole of it. The
+  // reference holds as long as this.
   Options& Action(std::string_view path, std::string_view summary);
   // Where the name of the action goes that Parse meets: "ls".
   void TakeAction(std::string_view& target) { action_ = &target; }
@@ -84,8 +85,8 @@ class Options {
   }
 
   enum class Parsed : uint8_t { kRun, kHelp };
-  // Fills the targets. kInvalidArgument says what is wrong and, if something known is near it, what was
-  // probably meant.
+  // Fills the targets. kInvalidArgument says what is wrong and, if something known is near it, what
+  // was probably meant.
   Result<Parsed> Parse(std::span<char* const> words);
 
   using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;

@@ -78,8 +78,10 @@ TEST_F(OptionsTest, HelpIsAskedForBeforeTheOperandsOnly) {
 }
 
 TEST_F(OptionsTest, AnUnknownOptionIsToldWithTheOneThatWasMeant) {
-  EXPECT_EQ(Refusal({"--colour", "red", "file"}), "there is no option --colour; did you mean '--color'?");
-  EXPECT_THAT(Refusal({"--xyzzy", "file"}), HasSubstr("no option --xyzzy (a file of that name: ./--xyzzy)"));
+  EXPECT_EQ(Refusal({"--colour", "red", "file"}),
+            "there is no option --colour; did you mean '--color'?");
+  EXPECT_THAT(Refusal({"--xyzzy", "file"}),
+              HasSubstr("no option --xyzzy (a file of that name: ./--xyzzy)"));
 }
 
 TEST_F(OptionsTest, AMissingOrWrongValueIsToldWithItsOption) {

@@ -21,7 +21,8 @@ Words ShellNames() { return {"bash", "zsh", "fish"}; }
 
 Status WriteFile(const os::Fd& directory, const std::string& name, const std::string& text) {
   constexpr mode_t kReadable = 0644;
-  const os::Fd file = TRY(os::OpenAt(directory, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC, kReadable));
+  const os::Fd file =
+      TRY(os::OpenAt(directory, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC, kReadable));
   return os::WriteAll(file, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 
@@ -55,7 +56,8 @@ Result<int> HelpCommand::Run() {
 }
 
 void ManCommand::Configure(Options& options) {
-  options.About("Prints the manual page of COMMAND, or of wasmoor itself, in the language of man(7).");
+  options.About(
+      "Prints the manual page of COMMAND, or of wasmoor itself, in the language of man(7).");
   options.Take({.usage = "[COMMAND]", .target = &names_, .most = 1, .words = CommandNames});
   options.Section("Output");
   options.Value("--write-to", directory_, "DIR", "Write every page into this folder instead")
@@ -68,16 +70,17 @@ Result<int> ManCommand::Run() {
     TRY_AS(WriteManPages(directory_), "--write-to {}", directory_);
     return 0;
   }
-  const std::string page =
-      names_.empty() ? OverviewManPage()
-                     : ManPage(cmd::Describe(*FindCommand(names_.front())).options);
+  const std::string page = names_.empty()
+                               ? OverviewManPage()
+                               : ManPage(cmd::Describe(*FindCommand(names_.front())).options);
   fputs(page.c_str(), stdout);
   return 0;
 }
 
 void CompletionCommand::Configure(Options& options) {
-  options.About("Prints a script that completes the words of wasmoor's command lines. 'make install' puts it "
-                "where the shell finds it.");
+  options.About(
+      "Prints a script that completes the words of wasmoor's command lines. 'make install' puts it "
+      "where the shell finds it.");
   options.Take({.usage = "SHELL", .target = &shells_, .least = 1, .most = 1, .words = ShellNames});
   options.Example("source <(wasmoor completion bash)", "For this shell. In ~/.bashrc: for all.");
   options.Example("wasmoor completion zsh > \"${fpath[1]}/_wasmoor\"", "For zsh.");

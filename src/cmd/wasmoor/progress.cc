@@ -19,8 +19,8 @@ constexpr uint64_t kLargeModule = 512 << 10;
 constexpr std::chrono::milliseconds kInterval{100};
 constexpr const char* kEraseLine = "\r\x1b[K";
 
-// A thread of its own, only while a compiler works on a terminal: the compiler says nothing until it
-// is done.
+// A thread of its own, only while a compiler works on a terminal: the compiler says nothing until
+// it is done.
 class Line {
  public:
   Line(wasm::Tier tier, uint64_t bytes) : thread_([this, tier, bytes] { Loop(tier, bytes); }) {}

@@ -41,22 +41,21 @@ Status SayChosenPorts(const RunFlags& flags) {
   for (const wasi::Listener& listener : flags.grants.listeners) {
     if (!listener.address.ends_with(":0")) continue;
     const std::string address = TRY(os::LocalAddress(listener.socket));
-    const std::string line = flags.json ? ListeningJson(address)
-                                        : fmt::format("wasmoor: listening on {}\n", address);
+    const std::string line =
+        flags.json ? ListeningJson(address) : fmt::format("wasmoor: listening on {}\n", address);
     fputs(line.c_str(), stderr);
   }
   return {};
 }
 
-// The streams of the guest. A core module gets descriptors of its own, because it may close them, and other
-// files of its then take their numbers: ours stay ours, for messages. A component closes none, and its
-// engine tells only our very own for terminals.
+// The streams of the guest. A core module gets descriptors of its own, because it may close them,
+// and other files of its then take their numbers: ours stay ours, for messages. A component closes
+// none, and its engine tells only our very own for terminals.
 Status GrantStreams(wasm::ModuleKind kind, wasi::Grants* grants) {
   const auto stream = [kind](int own) {
     constexpr int kAfterStreams = STDERR_FILENO + 1;
-    return os::Fd(kind == wasm::ModuleKind::kComponent
-                      ? own
-                      : ::fcntl(own, F_DUPFD_CLOEXEC, kAfterStreams));
+    return os::Fd(
+        kind == wasm::ModuleKind::kComponent ? own : ::fcntl(own, F_DUPFD_CLOEXEC, kAfterStreams));
   };
   grants->standard_input = stream(STDIN_FILENO);
   grants->standard_output = stream(STDOUT_FILENO);
@@ -65,8 +64,8 @@ Status GrantStreams(wasm::ModuleKind kind, wasi::Grants* grants) {
   return {};
 }
 
-// What is the guest's fault is no failure of ours: an export that it does not have, and more memory from its
-// start than the operator's limit.
+// What is the guest's fault is no failure of ours: an export that it does not have, and more memory
+// from its start than the operator's limit.
 Result<wasm::Exit> AsGuestError(Result<wasm::Exit> result, const RunFlags& flags) {
   if (result) return result;
   const Error& error = result.error();
@@ -81,7 +80,8 @@ Result<wasm::Exit> AsGuestError(Result<wasm::Exit> result, const RunFlags& flags
 
 void RunCommand::Configure(Options& options) {
   options.About(
-      "FILE is a WebAssembly module or component, binary or text (.wat); '-' reads it from standard "
+      "FILE is a WebAssembly module or component, binary or text (.wat); '-' reads it from "
+      "standard "
       "input. It is the first word that is no option; all that follows it is the guest's.");
   options.About(
       "The guest is granted nothing that no option names: no directory, no variable, no network.");
@@ -99,8 +99,9 @@ void RunCommand::Configure(Options& options) {
   options.ExitStatus("127", "FILE is not there");
   options.ExitStatus("126", "FILE cannot be run");
   options.Example("wasmoor run hello.wasm", "Runs it with its standard streams and nothing else.");
-  options.Example("wasmoor run --dir .::/work:ro --env HOME=/work --timeout 10s tool.wasm -v in.txt",
-                  "Lets it read this folder, as /work, and ends it after ten seconds.");
+  options.Example(
+      "wasmoor run --dir .::/work:ro --env HOME=/work --timeout 10s tool.wasm -v in.txt",
+      "Lets it read this folder, as /work, and ends it after ten seconds.");
   options.Example("wasmoor run --invoke add math.wasm 1 2", "Calls one of its functions.");
   options.Example("wasmoor run --tcplisten 127.0.0.1:8080 server.wasm",
                   "Gives it a socket to take connections from.");
@@ -161,7 +162,8 @@ int RunCommand::Finish(const std::string& file, const wasm::Cache::Found& found,
   }
   if (exit.kind == wasm::Exit::Kind::kTrapped)
     fputs((flags_.json ? TrapJson : TrapText)(file, exit.trap).c_str(), stderr);
-  if (flags_.stats) ReportUsage(flags_.json, Compiler::Clock::now() - started_, found, guest.usage());
+  if (flags_.stats)
+    ReportUsage(flags_.json, Compiler::Clock::now() - started_, found, guest.usage());
   if (exit.kind == wasm::Exit::Kind::kSignaled) os::DieBySignal(exit.signal);
   return exit.ShellStatus();
 }

@@ -15,8 +15,8 @@ namespace {
 constexpr std::string_view kGuestSeparator = "::";
 constexpr std::string_view kReadOnlySuffix = ":ro";
 
-// The guest runs on this process's own stack, of which the kernel grants 8 MiB by default and our own
-// frames need the rest.
+// The guest runs on this process's own stack, of which the kernel grants 8 MiB by default and our
+// own frames need the rest.
 constexpr uint64_t kDefaultStack = 1 << 20;
 constexpr uint64_t kSmallestStack = 64 << 10;
 constexpr uint64_t kLargestStack = 6 << 20;
@@ -54,8 +54,8 @@ Result<std::pair<std::string, std::string>> ParseVariable(const std::string& tex
     return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
   const char* value = std::getenv(text.c_str());
   if (value == nullptr) {
-    return Fail(Code::kInvalidArgument,
-                "--env {}: is not set here: set it, or write {}=VALUE", text, text);
+    return Fail(Code::kInvalidArgument, "--env {}: is not set here: set it, or write {}=VALUE",
+                text, text);
   }
   return std::make_pair(text, std::string(value));
 }
@@ -69,9 +69,8 @@ Result<DirectoryFlag> ParseDirectory(std::string_view text) {
   }
   const size_t separator = rest.find(kGuestSeparator);
   flag.host = rest.substr(0, separator);
-  flag.guest = separator == std::string_view::npos
-                   ? rest
-                   : rest.substr(separator + kGuestSeparator.size());
+  flag.guest =
+      separator == std::string_view::npos ? rest : rest.substr(separator + kGuestSeparator.size());
   if (flag.host.empty() || flag.guest.empty()) {
     return Fail(Code::kInvalidArgument, "--dir '{}': write HOST, HOST::GUEST, or either with :ro",
                 text);
@@ -90,8 +89,8 @@ Result<wasi::Grants> GrantsFrom(const RunFlags& flags) {
     DirectoryFlag flag = TRY(ParseDirectory(text));
     os::Fd directory(::open(flag.host.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) return FailErrno(errno, "--dir {}", flag.host);
-    grants.preopens.push_back({std::move(flag.host), std::move(flag.guest), flag.access,
-                               std::move(directory)});
+    grants.preopens.push_back(
+        {std::move(flag.host), std::move(flag.guest), flag.access, std::move(directory)});
   }
   for (const std::string& text : flags.listeners)
     grants.listeners.push_back({text, TRY_AS(os::ListenTcp(text), "--tcplisten")});
@@ -102,12 +101,14 @@ Result<wasi::Grants> GrantsFrom(const RunFlags& flags) {
 
 void EngineFlags::Configure(Options& options) {
   options.Section("Code");
-  options.Value("--engine", engine, "NAME", "Engine to use; see 'wasmoor --version'").OneOf(EngineNames);
+  options.Value("--engine", engine, "NAME", "Engine to use; see 'wasmoor --version'")
+      .OneOf(EngineNames);
   options
       .Repeated("--enable", enable, "FEATURE",
                 "Allow a WebAssembly proposal that is off by default, such as threads")
       .OneOf(FeatureNames);
-  options.Repeated("--disable", disable, "FEATURE", "Refuse modules that use a WebAssembly proposal")
+  options
+      .Repeated("--disable", disable, "FEATURE", "Refuse modules that use a WebAssembly proposal")
       .OneOf(FeatureNames);
   options.Value("--cache-dir", cache_directory, "DIR", "Folder of the compiled modules")
       .Complete(Completes::kDirectories);
@@ -124,9 +125,10 @@ Status EngineFlags::Check() {
 void RunFlags::Configure(Options& options) {
   options.Section("Grants");
   options
-      .Repeated("--dir", directories, "HOST[::GUEST][:ro]",
-                "Grant a directory, with all in it, as GUEST (or by its own name); ':ro' at the end "
-                "grants reading only")
+      .Repeated(
+          "--dir", directories, "HOST[::GUEST][:ro]",
+          "Grant a directory, with all in it, as GUEST (or by its own name); ':ro' at the end "
+          "grants reading only")
       .Complete(Completes::kDirectories);
   options.Repeated("--env", environment, "NAME[=VALUE]",
                    "Set an environment variable; without a value, pass ours on");
@@ -137,15 +139,17 @@ void RunFlags::Configure(Options& options) {
   options.Value("--max-memory", max_memory_text, "SIZE",
                 "Most linear memory the guest may have, in all (4GiB)");
   options.Value("--max-stack", max_stack_text, "SIZE", "Most stack the guest may use (1MiB)");
-  options.Value("--timeout", timeout_text, "DURATION", "End the guest after this time, with status 124");
+  options.Value("--timeout", timeout_text, "DURATION",
+                "End the guest after this time, with status 124");
   options.Section("Code");
   options.Value("--invoke", invoke, "EXPORT",
                 "Call this export instead of the program's start; ARGS are its arguments (of a "
                 "component: 'name(1, \"two\")')");
   options
-      .Value("--tier", tier, "TIER",
-             "Code to run: optimized; baseline (compiles fast, runs slower); auto: whatever is ready "
-             "soonest, while the optimized code is made in the background for next time (auto)")
+      .Value(
+          "--tier", tier, "TIER",
+          "Code to run: optimized; baseline (compiles fast, runs slower); auto: whatever is ready "
+          "soonest, while the optimized code is made in the background for next time (auto)")
       .OneOf(TierNames);
   engine.Configure(options);
   options.Section("Output");

@@ -10,8 +10,8 @@
 namespace wasmoor::cmd {
 namespace {
 
-// Every line of a backtrace is indented. One that is not is the rest of a name with a newline in it,
-// which could pass for a line of ours.
+// Every line of a backtrace is indented. One that is not is the rest of a name with a newline in
+// it, which could pass for a line of ours.
 std::string BacktraceText(std::string_view backtrace) {
   std::string text;
   while (!backtrace.empty()) {
@@ -33,7 +33,8 @@ std::string ErrorJson(std::string_view file, const Error& error) {
 std::string ListeningJson(std::string_view address) { return JsonLine({{"listening", address}}); }
 
 std::string TrapText(std::string_view file, const wasm::Trap& trap) {
-  std::string text = fmt::format("wasmoor: {}: trap: {}\n", Printable(file), Printable(trap.message));
+  std::string text =
+      fmt::format("wasmoor: {}: trap: {}\n", Printable(file), Printable(trap.message));
   if (!trap.backtrace.empty()) {
     text += fmt::format("backtrace, innermost first:\n{}\n", BacktraceText(trap.backtrace));
   }

@@ -151,7 +151,8 @@ std::string Table::Text(size_t width, bool color) const {
       const Cell& cell = row[i];
       if (i + 1 == row.size()) {
         const bool wraps = width != kUnlimited && width > column + kNarrowestColumn;
-        text += Styled(wraps ? Wrap(cell.text, width - column, column) : cell.text, cell.style, color);
+        text +=
+            Styled(wraps ? Wrap(cell.text, width - column, column) : cell.text, cell.style, color);
         break;
       }
       text += Styled(cell.text, cell.style, color);

@@ -11,19 +11,20 @@ namespace wasmoor::cmd {
 
 enum class Lines : uint8_t { kOne, kMany };
 
-// `text` with what could command a terminal or deceive a reader written as \xNN or \u{NNNN}: control
-// characters (but newline and tab, if kMany), the marks that turn the direction of text, and bytes
-// that are not UTF-8. For everything that comes out of somebody else's file.
+// `text` with what could command a terminal or deceive a reader written as \xNN or \u{NNNN}:
+// control characters (but newline and tab, if kMany), the marks that turn the direction of text,
+// and bytes that are not UTF-8. For everything that comes out of somebody else's file.
 std::string Printable(std::string_view text, Lines lines = Lines::kOne);
 
 size_t Width(std::string_view text);  // In code points: columns, near enough for names.
 
-// `text` broken at spaces into lines of at most `width` columns, each with `indent` spaces in front, the
-// first one excepted. Newlines in it are kept; no newline at the end.
+// `text` broken at spaces into lines of at most `width` columns, each with `indent` spaces in
+// front, the first one excepted. Newlines in it are kept; no newline at the end.
 std::string Wrap(std::string_view text, size_t width, size_t indent);
 
-size_t TerminalWidth();          // Of standard output; 100 if it is no terminal or a wider one.
-bool WantsColor(FILE* stream);   // A terminal that shows colours, and no NO_COLOR in the environment.
+size_t TerminalWidth();  // Of standard output; 100 if it is no terminal or a wider one.
+bool WantsColor(
+    FILE* stream);  // A terminal that shows colours, and no NO_COLOR in the environment.
 
 enum class Style : uint8_t { kPlain, kBold, kDim, kGreen, kYellow, kRed, kHeading };
 
@@ -56,8 +57,8 @@ class Table {
 
 std::string Styled(std::string_view text, Style style, bool color);
 
-// Aligned, wrapped and in colour on a terminal; for other programs one line a row, with a tab between two
-// cells.
+// Aligned, wrapped and in colour on a terminal; for other programs one line a row, with a tab
+// between two cells.
 std::string ForStandardOutput(const Table& table);
 
 }  // namespace wasmoor::cmd

@@ -12,14 +12,16 @@ TEST(PrintableTest, WhatCouldCommandATerminalIsWrittenOut) {
   EXPECT_EQ(Printable("a\nb\tc\r"), "a\\x0ab\\x09c\\x0d");
   EXPECT_EQ(Printable("a\nb\tc\r", Lines::kMany), "a\nb\tc\\x0d");
   EXPECT_EQ(Printable(std::string_view("\0\x7f", 2)), "\\x00\\x7f");
-  EXPECT_EQ(Printable("\xc2\x9b" "31m"), "\\xc2\\x9b31m");  // CSI in one code point.
+  EXPECT_EQ(Printable("\xc2\x9b"
+                      "31m"),
+            "\\xc2\\x9b31m");  // CSI in one code point.
 }
 
 TEST(PrintableTest, WhatIsNotUtf8IsWrittenOut) {
   EXPECT_EQ(Printable("\xff\xfe"), "\\xff\\xfe");
-  EXPECT_EQ(Printable("\xc0\xaf"), "\\xc0\\xaf");          // Overlong.
+  EXPECT_EQ(Printable("\xc0\xaf"), "\\xc0\\xaf");           // Overlong.
   EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // A surrogate.
-  EXPECT_EQ(Printable("\xe2\x82"), "\\xe2\\x82");          // Cut off.
+  EXPECT_EQ(Printable("\xe2\x82"), "\\xe2\\x82");           // Cut off.
 }
 
 TEST(PrintableTest, WhatTurnsTheDirectionOfTextIsWrittenOut) {

@@ -39,7 +39,8 @@ std::string Ago(system_clock::time_point time, system_clock::time_point now) {
   if (age < -kSlack) return "in the future";
   for (const Unit& unit : kUnits) {
     const auto count = age / unit.size;
-    if (count > 0 && age > kSlack) return fmt::format("{} {}{} ago", count, unit.name, count == 1 ? "" : "s");
+    if (count > 0 && age > kSlack)
+      return fmt::format("{} {}{} ago", count, unit.name, count == 1 ? "" : "s");
   }
   return "just now";
 }
