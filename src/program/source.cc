@@ -43,7 +43,7 @@ Status CheckKind(const std::string& name, const struct stat& status) {
     case S_IFDIR:
       return Fail(Code::kInvalidArgument, "{}: is a directory: name the .wasm file in it", name);
     case S_IFIFO:
-      return Fail(Code::kInvalidArgument, "{}: is a FIFO: give it on standard input, 'run - < {}'",
+      return Fail(Code::kInvalidArgument, "{}: is a FIFO: give it on standard input, '- < {}'",
                   name, name);
     case S_IFSOCK: return Fail(Code::kInvalidArgument, "{}: is a socket, not a file", name);
     default: return Fail(Code::kInvalidArgument, "{}: is a device, not a file", name);
