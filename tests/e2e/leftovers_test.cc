@@ -1,9 +1,6 @@
 // After all tests of the executable: nothing of them is left.
 
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdlib>
+#include <chrono>
 #include <thread>
 
 #include "e2e/suite.h"
@@ -28,16 +25,14 @@ std::vector<std::string> RunningPrograms() {
   return running;
 }
 
-// Scratch directories whose makers are gone.
-std::vector<std::string> OrphanedScratch() {
-  std::vector<std::string> orphans;
+// Scratch directories of this build's tests.
+std::vector<std::string> ScratchDirectories() {
+  std::vector<std::string> found;
+  const std::string prefix = ScratchPrefix();
   for (const auto& entry : fs::directory_iterator(fs::temp_directory_path())) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(kScratchPrefix)) continue;
-    const pid_t maker = atoi(name.c_str() + kScratchPrefix.size());
-    if (maker == 0 || kill(maker, 0) != 0) orphans.push_back(name);
+    if (entry.path().filename().native().starts_with(prefix)) found.push_back(entry.path());
   }
-  return orphans;
+  return found;
 }
 
 TEST(LeftoversTest, NoProgramOfThisBuildRuns) {
@@ -48,10 +43,15 @@ TEST(LeftoversTest, NoProgramOfThisBuildRuns) {
 }
 
 TEST(LeftoversTest, NoMountIsLeft) {
-  EXPECT_EQ(ReadFile("/proc/self/mounts").find(kScratchPrefix), std::string::npos);
+  EXPECT_EQ(ReadFile("/proc/self/mounts").find(ScratchPrefix()), std::string::npos);
 }
 
-TEST(LeftoversTest, NoScratchDirectoryIsLeft) { EXPECT_THAT(OrphanedScratch(), IsEmpty()); }
+TEST(LeftoversTest, NoSocketIsLeft) {
+  // Those with a name in the file system; a TCP socket ends with its program.
+  EXPECT_EQ(ReadFile("/proc/net/unix").find(ScratchPrefix()), std::string::npos);
+}
+
+TEST(LeftoversTest, NoScratchDirectoryIsLeft) { EXPECT_THAT(ScratchDirectories(), IsEmpty()); }
 
 }  // namespace
 }  // namespace wasmoor::e2e

@@ -3,15 +3,16 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <pty.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <ostream>
@@ -138,15 +139,14 @@ Process::~Process() {
 Process::Ends Process::MakeStreams(const Command& command) {
   if (command.streams_ == Command::Streams::kClosed) return {};
   if (command.streams_ == Command::Streams::kTerminal) {
-    int ours = -1, theirs = -1;
-    if (openpty(&ours, &theirs, nullptr, nullptr, nullptr) != 0) abort();
-    fcntl(ours, F_SETFD, FD_CLOEXEC);
-    out_ = os::Fd(ours);
-    os::Fd terminal(fcntl(theirs, F_DUPFD_CLOEXEC, 0));
-    os::Fd again(fcntl(theirs, F_DUPFD_CLOEXEC, 0));
-    os::Fd last(fcntl(theirs, F_DUPFD_CLOEXEC, 0));
-    close(theirs);
-    return {std::move(terminal), std::move(again), std::move(last)};
+    out_ = os::Fd(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    std::array<char, PATH_MAX> name = {};
+    if (grantpt(out_.get()) != 0 || unlockpt(out_.get()) != 0 ||
+        ptsname_r(out_.get(), name.data(), name.size()) != 0)
+      abort();
+    terminal_ = name.data();
+    settings_ = os::Fd(fcntl(out_.get(), F_DUPFD_CLOEXEC, 0));
+    return {};
   }
   Ends ends;
   if (command.feed_ == Command::Feed::kText || command.feed_ == Command::Feed::kSilence) {
@@ -173,9 +173,18 @@ Process::Ends Process::MakeStreams(const Command& command) {
 void Process::Spawn(const Command& command, const Ends& ends) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
+  short flags = POSIX_SPAWN_SETPGROUP;
+  if (!terminal_.empty()) {
+    // The first terminal that the leader of a session opens becomes its controlling one
+    // (tty_ioctl(4)), which is what turns a typed Ctrl-C into a signal.
+    flags = POSIX_SPAWN_SETSID;
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, terminal_.c_str(), O_RDWR, 0);
+  }
   int number = STDIN_FILENO;
   for (const os::Fd* end : {&ends.in, &ends.out, &ends.err}) {
-    if (end->valid()) {
+    if (!terminal_.empty()) {
+      posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, number);
+    } else if (end->valid()) {
       posix_spawn_file_actions_adddup2(&actions, end->get(), number);
     } else {
       posix_spawn_file_actions_addclose(&actions, number);
@@ -193,8 +202,8 @@ void Process::Spawn(const Command& command, const Ends& ends) {
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  flags |= POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+  posix_spawnattr_setflags(&attributes, flags);
 
   std::vector<std::string> environment;
   if (const char* path = getenv("PATH")) environment.push_back(std::string("PATH=") + path);
@@ -252,6 +261,17 @@ bool Process::Says(std::string_view text) {
     if (!Pump(deadline_)) return false;
   }
   return true;
+}
+
+void Process::Type(std::string_view text) {
+  if (write(out_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    ADD_FAILURE() << name_ << ": cannot be typed to: " << strerror(errno);
+}
+
+std::string Process::TerminalSettings() const {
+  struct termios settings = {};
+  if (tcgetattr(settings_.get(), &settings) != 0) ADD_FAILURE() << name_ << ": has no terminal";
+  return {reinterpret_cast<const char*>(&settings), sizeof(settings)};
 }
 
 std::string Process::ErrorsSoFar() {

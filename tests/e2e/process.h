@@ -42,7 +42,7 @@ class Command {
   Command& OpenInput();     // A pipe on which nothing comes, without end of file.
   Command& NoStreams();     // All three are closed.
   Command& ClosedOutput();  // Standard output is a pipe that nobody reads.
-  Command& OnTerminal();    // All three are a terminal.
+  Command& OnTerminal();    // All three are a terminal, which is its controlling one.
   Command& Within(std::chrono::seconds limit);  // Instead of 60 s; longer fails the test.
 
   Ended Run() const;
@@ -75,6 +75,10 @@ class Process {
   pid_t pid() const { return pid_; }
   // Waits until it has written this to standard output; false if it ended before.
   bool Says(std::string_view text);
+  // On a terminal: types this, control characters included.
+  void Type(std::string_view text);
+  // The settings of its terminal (termios(3)), to compare.
+  std::string TerminalSettings() const;
   // What it has written to standard error up to now.
   std::string ErrorsSoFar();
   void Signal(int number);
@@ -93,9 +97,10 @@ class Process {
   void Collect();  // After its end: its status.
 
   std::string name_;
+  std::string terminal_;  // The path of its terminal; empty if it has none.
   Clock::time_point deadline_;
   pid_t pid_ = -1;
-  os::Fd pidfd_, in_, out_, err_;
+  os::Fd pidfd_, in_, out_, err_, settings_;
   std::string input_;
   bool keep_input_open_ = false, running_ = true;
   Ended ended_;

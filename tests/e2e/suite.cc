@@ -1,6 +1,7 @@
 #include "e2e/suite.h"
 
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace wasmoor::e2e {
@@ -46,8 +48,14 @@ std::string Section(char id, const std::string& content) { return id + Sized(con
 
 }  // namespace
 
+std::string ScratchPrefix() {
+  struct stat status;
+  if (stat(FolderFrom("WASMOOR_BIN").c_str(), &status) != 0) abort();
+  return "wasmoor-test-" + std::to_string(status.st_ino) + "-";
+}
+
 fs::path MakeScratch() {
-  const std::string name = std::string(kScratchPrefix) + std::to_string(getpid()) + "-XXXXXX";
+  const std::string name = ScratchPrefix() + std::to_string(getpid()) + "-XXXXXX";
   std::string path = (fs::temp_directory_path() / name).native();
   if (mkdtemp(path.data()) == nullptr) abort();
   return fs::canonical(path);
@@ -75,7 +83,11 @@ std::string MissingGuest(std::string_view name) {
 
 std::string ReadFile(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream content;
+  // Through the stream, not through iterators, which throw when a read fails: that of a file in
+  // /proc does once its process is gone.
+  content << file.rdbuf();
+  return content.str();
 }
 
 void WriteFile(const fs::path& path, std::string_view content) {

@@ -15,9 +15,10 @@
 // What the tests of the executable share: where it is, what it runs, and a place of their own.
 namespace wasmoor::e2e {
 
-// Scratch directories are called so, and then the process that made them: what a crashed test
-// leaves behind can be told from what a running one needs.
-constexpr std::string_view kScratchPrefix = "wasmoor-test-";
+// What the names of scratch directories begin with: the inode of this build's executables follows,
+// by which two builds on one machine tell theirs apart, and CMakeLists.txt removes those of a run
+// that was cut off.
+std::string ScratchPrefix();
 
 // The environment variable, without which the tests cannot run.
 std::filesystem::path FolderFrom(const char* variable);
@@ -28,7 +29,7 @@ std::string MissingGuest(std::string_view name);  // Why it could not be built; 
 std::string ReadFile(const std::filesystem::path& path);
 void WriteFile(const std::filesystem::path& path, std::string_view content);
 
-// Makes a directory called by kScratchPrefix; whoever makes it removes it.
+// Makes a directory called so; whoever makes it removes it.
 std::filesystem::path MakeScratch();
 
 // A module whose compilation takes time: `functions` of a quarter KiB each, and a `_start` that

@@ -113,6 +113,6 @@ int main(void) {
   escapes();
   shapes();
   links();
-  nest(1000);
+  nest(200);
   return 0;
 }
