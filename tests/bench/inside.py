@@ -16,7 +16,8 @@ SLOW = "^files/(list/wasmtime|copy)"
 
 def read(text, table):
     """Adds what a program's JSON says to a figures.Table."""
-    for entry in json.loads(text)["benchmarks"]:
+    # Interleaved runs stand in the order they were made in.
+    for entry in sorted(json.loads(text)["benchmarks"], key=lambda entry: entry["run_name"]):
         if entry["run_type"] != "iteration":
             continue
         if entry.get("error_occurred"):

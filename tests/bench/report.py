@@ -40,15 +40,19 @@ def epochs_text(table):
     return aligned(rows)
 
 
-def goals_text(judged):
-    rows = [("goal", "measured", "wanted", "")]
+def goals_text(table, judged):
+    rows = [("goal", "measured", "by CPU time", "wanted", "")]
     for goal, value, verdict in judged:
-        measured = "-" if value is None else f"{value:.{goal.digits}f}"
-        rows.append((goal.title, measured, f"{goal.kind} {goal.limit:g}", verdict))
+        rows.append((goal.title, _number(goal, value), _number(goal, goal.value_by_cpu(table)),
+                     f"{goal.kind} {goal.limit:g}", verdict))
     return aligned(rows)
 
 
+def _number(goal, value):
+    return "-" if value is None else f"{value:.{goal.digits}f}"
+
+
 def to_json(table, judged, machine):
-    goals = [{"title": goal.title, "value": value, "kind": goal.kind, "limit": goal.limit, "verdict": verdict}
-             for goal, value, verdict in judged]
+    goals = [{"title": goal.title, "value": value, "value_by_cpu_time": goal.value_by_cpu(table),
+              "kind": goal.kind, "limit": goal.limit, "verdict": verdict} for goal, value, verdict in judged]
     return {"machine": machine, "goals": goals, "figures": table.to_json()}

@@ -56,6 +56,13 @@ class GoalTest(unittest.TestCase):
         self.assertEqual(self.verdict(self.at_least, table_of(a=[10], b=[29])), (2.9, "missed"))
         self.assertEqual(self.verdict(self.at_least, table_of(a=[10], b=[30])), (3, "met"))
 
+    def test_a_goal_of_wall_time_has_a_ratio_of_cpu_times_beside_it(self):
+        table = table_of(a=[1], b=[4])
+        self.assertIsNone(self.at_most.value_by_cpu(table))
+        table.add("hello", "a", "cpu", 3)
+        table.add("hello", "b", "cpu", 4)
+        self.assertEqual(self.at_most.value_by_cpu(table), 0.75)
+
     def test_a_goal_without_a_peer_is_not_met_by_absence(self):
         self.assertEqual(self.verdict(self.at_most, table_of(a=[1])), (None, "not measured"))
 
@@ -163,7 +170,8 @@ class OutputTest(unittest.TestCase):
     def test_the_tables_name_what_they_show(self):
         self.assertIn("1.55 ms", report.figures_text(self.table))
         goal = goals.Goal("fast", 0.5, goals.Side("hello", "wasmoor"), goals.Side("hello", "node"))
-        self.assertRegex(report.goals_text(goals.judge(self.table, [goal])), r"fast +0\.04 +<= 0\.5 +met")
+        text = report.goals_text(self.table, goals.judge(self.table, [goal]))
+        self.assertRegex(text, r"fast +0\.04 +- +<= 0\.5 +met")
 
     def test_the_cost_of_epoch_checks_is_in_percent(self):
         table = figures.Table()

@@ -30,7 +30,7 @@ class Sizes:
 
 
 FULL = Sizes(rounds=11, short_rounds=101, files=1000, entries=10_000, copy_bytes=1 << 30, times=400,
-             compute={"sha256": ["64"], "matrix": ["500"], "sieve": ["50000000"]})
+             compute={"sha256": ["64"], "matrix": ["500"], "sieve": ["20000000"]})
 QUICK = Sizes(rounds=1, short_rounds=1, files=10, entries=20, copy_bytes=1 << 20, times=8,
               compute={"sha256": ["1"], "matrix": ["20"], "sieve": ["1000"]})
 

@@ -85,7 +85,7 @@ class EngineHost {
     EngineOptions options;
     options.sharing = sharing;
     Compile(wasmoor::bench::ReadGuest(guest), options);
-    engine_ = Must(NewEngine(options, Tier::kOptimized, Purpose::kRun));
+    engine_ = Must(NewEngine(options, Tier::kOptimized, Purpose::kRunModules));
     wasmtime_module_t* module = nullptr;
     Check(wasmtime_module_deserialize(engine_.get(), code_.data(), code_.size(), &module));
     module_.reset(module);
