@@ -1,5 +1,6 @@
 #include "wasmoor/wasm/imports.h"
 
+#include <algorithm>
 #include <array>
 
 namespace wasmoor::wasm {
@@ -34,6 +35,18 @@ constexpr std::array kProviders = {
 
 constexpr size_t kMostNamed = 8;
 
+// The packages of WASI 0.2, world wasi:cli/command.
+constexpr std::array<std::string_view, 6> kPackages = {
+    "wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/",
+};
+constexpr std::string_view kPackageVersion = "@0.2.";
+
+bool IsInterfaceOfWasi(std::string_view name) {
+  return name.find(kPackageVersion) != std::string_view::npos &&
+         std::any_of(kPackages.begin(), kPackages.end(),
+                     [&](std::string_view package) { return name.starts_with(package); });
+}
+
 }  // namespace
 
 std::vector<MissingImport> MissingImports(std::span<const Extern> imports,
@@ -51,6 +64,16 @@ std::vector<MissingImport> MissingImports(std::span<const Extern> imports,
       missing.push_back({import, "the host's has the type " +
                                      hostcall::ToString(entry->function.signature)});
     }
+  }
+  return missing;
+}
+
+std::vector<MissingImport> MissingInterfaces(std::span<const Extern> imports) {
+  std::vector<MissingImport> missing;
+  for (const Extern& import : imports) {
+    // Types and the like need no host.
+    if (import.kind != ExternKind::kOther && !IsInterfaceOfWasi(import.name))
+      missing.push_back({import, "a component is given WASI 0.2 only"});
   }
   return missing;
 }

@@ -18,6 +18,10 @@ struct MissingImport {
 std::vector<MissingImport> MissingImports(std::span<const Extern> imports,
                                           const hostcall::Table* host);
 
+// The imports of a component that are no part of the WASI 0.2 that every component is given. Which functions
+// of an interface there are, only its engine can tell, when it links it.
+std::vector<MissingImport> MissingInterfaces(std::span<const Extern> imports);
+
 // What a module that imports from `module` was built for and what would provide it: a sentence,
 // empty if unknown.
 std::string WhatProvides(std::string_view module, std::string_view name);

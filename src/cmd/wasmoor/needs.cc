@@ -35,13 +35,6 @@ constexpr std::array kSigns = {
          "it may read environment variables and arguments"},
 };
 
-// The packages of WASI 0.2 that a component is given; its engine decides at link time about the
-// rest.
-constexpr std::array<std::string_view, 6> kPackages = {
-    "wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/",
-};
-constexpr std::string_view kPackageVersion = "@0.2.";
-
 bool ExportsFunction(const Outline& outline, std::string_view name) {
   return std::any_of(outline.exports.begin(), outline.exports.end(), [&](const Extern& item) {
     return item.name == name && item.kind == ExternKind::kFunction;
@@ -98,20 +91,9 @@ bool Matches(const Sign& sign, const Extern& item, wasm::ModuleKind kind) {
   return item.module == sign.module && item.name == sign.function;
 }
 
-bool IsProvided(const Extern& item) {
-  if (item.kind == ExternKind::kOther) return true;
-  return item.name.find(kPackageVersion) != std::string::npos &&
-         std::any_of(kPackages.begin(), kPackages.end(),
-                     [&](std::string_view package) { return item.name.starts_with(package); });
-}
-
 std::vector<wasm::MissingImport> MissingOf(const Outline& outline, const hostcall::Table& host) {
-  if (outline.kind == wasm::ModuleKind::kCore) return MissingImports(outline.imports, &host);
-  std::vector<wasm::MissingImport> missing;
-  for (const Extern& item : outline.imports) {
-    if (!IsProvided(item)) missing.push_back({item, "a component is given WASI 0.2 only"});
-  }
-  return missing;
+  return outline.kind == wasm::ModuleKind::kCore ? wasm::MissingImports(outline.imports, &host)
+                                                 : wasm::MissingInterfaces(outline.imports);
 }
 
 std::vector<std::string> ProvidersOf(const std::vector<wasm::MissingImport>& missing) {

@@ -1,6 +1,5 @@
 #include "wasm/wasmtime/component.h"
 
-#include <algorithm>
 #include <array>
 
 #include "wasm/wasmtime/traps.h"
@@ -34,21 +33,6 @@ Extern Describe(std::string_view name, const wasmtime_component_item_t& item) {
     default: described.type = "type"; break;
   }
   return described;
-}
-
-// The packages of WASI 0.2 that the engine brings along.
-constexpr std::array<std::string_view, 6> kProvided = {
-    "wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/",
-};
-constexpr std::string_view kProvidedVersion = "@0.2.";
-
-// Whether the engine's WASI has it shows only when a component is linked, at its first run. This
-// much is known before.
-bool MayBeProvided(const Extern& import) {
-  if (import.kind == ExternKind::kOther) return true;
-  return import.name.find(kProvidedVersion) != std::string::npos &&
-         std::any_of(kProvided.begin(), kProvided.end(),
-                     [&](std::string_view package) { return import.name.starts_with(package); });
 }
 
 bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
@@ -150,10 +134,7 @@ Result<const wasmtime_component_linker_t*> ComponentModule::Linker() const {
 }
 
 Result<std::unique_ptr<Instance>> ComponentModule::NewInstance(InstanceOptions options) const {
-  std::vector<MissingImport> missing;
-  for (const Extern& import : Imports()) {
-    if (!MayBeProvided(import)) missing.push_back({import, "a component is given WASI 0.2 only"});
-  }
+  const std::vector<MissingImport> missing = MissingInterfaces(Imports());
   if (!missing.empty()) return Fail(Code::kFailedPrecondition, "{}", DescribeMissing(missing));
   const wasmtime_component_linker_t* linker = TRY(Linker());
   const wasi::Grants none;
