@@ -51,7 +51,7 @@ format: ## Rewrite the sources in the project's format
 fuzz: ## Run each fuzzer for FUZZ_SECONDS (60)
 	@tools/install-dependencies fuzz
 	cmake --preset fuzz $(launcher)
-	cmake --build build-fuzz -j $(JOBS)
+	cmake --build build-fuzz -j $(JOBS) --target fuzzers
 	tools/fuzz build-fuzz
 
 install: build ## Install below PREFIX (/usr/local); DESTDIR is put in front

@@ -107,7 +107,8 @@ wasm_trap_t* Guest::CallHost(const hostcall::Table::Entry& entry, wasmtime_calle
     return nullptr;
   exit_code_ = call.exit_code;
   trap_message_ = std::move(call.trap_message);
-  const std::string_view message = trap_message_.empty() ? "ended by the host" : trap_message_;
+  std::string_view message = trap_message_;
+  if (message.empty()) message = "ended by the host";
   return wasmtime_trap_new(message.data(), message.size());
 }
 

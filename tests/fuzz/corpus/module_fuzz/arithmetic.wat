@@ -1,0 +1,6 @@
+(module (memory (export "memory") 1 2) (global $g (mut i64) (i64.const 3))
+  (func $f (export "f") (param i32 f64) (result i32)
+    (i32.store offset=8 (local.get 0) (i32.trunc_sat_f64_s (local.get 1)))
+    (global.set $g (i64.rotl (global.get $g) (i64.const 7)))
+    (i32.div_s (i32.load8_u (local.get 0)) (i32.wrap_i64 (global.get $g))))
+  (func (export "_start") (drop (call $f (i32.const 0) (f64.const 1.5)))))

@@ -1,0 +1,6 @@
+(module (type $s (sub (struct (field (mut i32)) (field (ref null $s))))) (type $a (array (mut i8)))
+  (func (export "_start") (local $x (ref null $s)) (local $i i32)
+    (loop $more (local.set $x (struct.new $s (local.get $i) (local.get $x)))
+      (drop (array.new $a (i32.const 1) (i32.const 100)))
+      (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 50))))
+    (drop (ref.cast (ref $s) (local.get $x))) (drop (ref.i31 (i32.const 5)))))

@@ -1,0 +1,5 @@
+(module (import "wasi_snapshot_preview1" "fd_write" (func $w (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $x (param i32))) (memory (export "memory") 1)
+  (data (i32.const 0) "\08\00\00\00\03\00\00\00hi\n") (func $s (drop (call $w (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))) (start $s)
+  (func (export "_start") (call $x (i32.const 3)))
+  (func (export "_initialize")))

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+// What is fuzzed: one function a fuzzer, which takes any bytes and ends the process if something is
+// not as it must be. A function keeps nothing between two calls that the next could depend on.
+namespace wasmoor::fuzz {
+
+using Bytes = std::span<const uint8_t>;
+
+void Binary(Bytes input);      // The reader of module and component binaries.
+void CacheEntry(Bytes input);  // The file of a cache entry, any bytes in it.
+void Module(Bytes input);      // Compile and run a module of anybody's.
+void Texts(Bytes input);       // Sizes, durations, addresses, options of the command line.
+void WasiCalls(Bytes input);   // Any sequence of WASI calls with any arguments.
+void WasiPaths(Bytes input);   // Any paths in a directory with any links in it.
+
+// Turns a module's text into a binary now and then, so that both are mutated. Elsewhere the
+// fuzzer's own.
+size_t MutateModule(uint8_t* data, size_t size, size_t most, unsigned seed);
+
+}  // namespace wasmoor::fuzz
