@@ -296,7 +296,7 @@ TEST_F(ModulesTest, CutOffInEachOfItsSections) {
 
 TEST_F(ModulesTest, WithAByteThatIsAnother) {
   const std::string whole = ReadFile(Guest("hello"));
-  std::mt19937 random(4);  // NOLINT: the same on every run.
+  std::mt19937 random(4);  // The same on every run.
   for (int i = 0; i < 100; ++i) {
     std::string changed = whole;
     changed[random() % changed.size()] = static_cast<char>(random());

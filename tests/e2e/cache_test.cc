@@ -158,7 +158,7 @@ TEST_F(CacheTest, AKillAtAnyMomentLeavesNothingBroken) {
   EXPECT_THAT(Stats(words).Run(), IsMiss());
   const auto whole =
       std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - started);
-  std::mt19937 random(3);  // NOLINT: the same moments on every run, as far as the machine goes.
+  std::mt19937 random(3);  // The same moments on every run, as far as the machine goes.
   for (int round = 0; round < 30; ++round) {
     for (const fs::path& entry : CacheEntries()) fs::remove(entry);
     const auto process = RunCommand(words).Start();

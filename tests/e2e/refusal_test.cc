@@ -121,7 +121,7 @@ TEST_F(RefusalTest, AModuleThatIsCutOffAnywhere) {
 }
 
 TEST_F(RefusalTest, RandomBytes) {
-  std::mt19937 random(1);  // NOLINT: the same on every run.
+  std::mt19937 random(1);  // The same on every run.
   for (int i = 0; i < 20; ++i) {
     std::string bytes(static_cast<size_t>(1) << (i % 16), '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
