@@ -19,10 +19,10 @@ Result<wasm::Cache::Found> LoadUncached(const wasm::Engine& engine, const Source
   const auto started = std::chrono::steady_clock::now();
   wasm::Cache::Found found;
   found.source = wasm::Cache::Found::Source::kCompiled;
-  found.tier = policy == wasm::Cache::Policy::kFastest ? wasm::Tier::kBaseline
-                                                       : wasm::Tier::kOptimized;
+  found.tier =
+      policy == wasm::Cache::Policy::kFastest ? wasm::Tier::kBaseline : wasm::Tier::kOptimized;
   auto code = engine.Compile(bytes, found.tier);
-  if (!code && found.tier == wasm::Tier::kBaseline) {
+  if (!code && code.error().code() == Code::kUnimplemented) {
     found.tier = wasm::Tier::kOptimized;
     code = engine.Compile(bytes, found.tier);
   }
@@ -32,15 +32,13 @@ Result<wasm::Cache::Found> LoadUncached(const wasm::Engine& engine, const Source
   return found;
 }
 
-// A component's WASI is the engine's own, which takes descriptors of its own for what is granted. Only
-// this process's standard streams it uses as they are, and so they stay open.
+// A component's WASI is the engine's own, which takes descriptors of its own for what is granted.
+// Only this process's standard streams it uses as they are, and so they stay open.
 Result<std::unique_ptr<wasm::Instance>> NewComponent(const wasm::Module& module,
                                                      wasi::Grants& grants, Guest::Options options) {
-  auto made = module.NewInstance({.limits = options.limits,
-                                  .bindings = std::move(options.bindings),
-                                  .grants = &grants});
-  for (os::Fd* stream :
-       {&grants.standard_input, &grants.standard_output, &grants.standard_error}) {
+  auto made = module.NewInstance(
+      {.limits = options.limits, .bindings = std::move(options.bindings), .grants = &grants});
+  for (os::Fd* stream : {&grants.standard_input, &grants.standard_output, &grants.standard_error}) {
     if (stream->get() <= STDERR_FILENO) static_cast<void>(stream->Release());
   }
   return made;

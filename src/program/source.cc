@@ -33,9 +33,12 @@ constexpr std::array kMagics = {
     Magic{"\xcf\xfa\xed\xfe", "is a macOS executable, not WebAssembly"},
 };
 
-constexpr std::string_view kElf = "\x7f" "ELF";
+constexpr std::string_view kElf =
+    "\x7f"
+    "ELF";
 constexpr size_t kElfOsAbi = 7;
-constexpr unsigned char kElfOsAbiWasmtime = 200;  // What the engine writes into its precompiled files.
+constexpr unsigned char kElfOsAbiWasmtime =
+    200;  // What the engine writes into its precompiled files.
 
 Status CheckKind(const std::string& name, const struct stat& status) {
   switch (status.st_mode & S_IFMT) {
@@ -53,14 +56,16 @@ Status CheckKind(const std::string& name, const struct stat& status) {
 Status CheckHead(const std::string& name, std::string_view head) {
   if (head.empty()) return Fail(Code::kInvalidArgument, "{}: is empty", name);
   if (head.starts_with(kElf)) {
-    if (head.size() > kElfOsAbi && static_cast<unsigned char>(head[kElfOsAbi]) == kElfOsAbiWasmtime) {
-      return Fail(Code::kInvalidArgument,
-                  "{}: is precompiled code, which is only ever loaded from wasmoor's own cache: run "
-                  "the .wasm it was made from",
-                  name);
+    if (head.size() > kElfOsAbi &&
+        static_cast<unsigned char>(head[kElfOsAbi]) == kElfOsAbiWasmtime) {
+      return Fail(
+          Code::kInvalidArgument,
+          "{}: is precompiled code, which is only ever loaded from wasmoor's own cache: run "
+          "the .wasm it was made from",
+          name);
     }
-    return Fail(Code::kInvalidArgument, "{}: is a native (ELF) program, not WebAssembly: run it directly",
-                name);
+    return Fail(Code::kInvalidArgument,
+                "{}: is a native (ELF) program, not WebAssembly: run it directly", name);
   }
   for (const Magic& magic : kMagics) {
     if (head.starts_with(magic.bytes))

@@ -14,7 +14,8 @@
 // From a file to a finished guest: the steps that every front-end takes, in their order.
 namespace wasmoor::program {
 
-// What guests may import: WASI 0.1, and what the embedder adds to `table` before an engine is made with it.
+// What guests may import: WASI 0.1, and what the embedder adds to `table` before an engine is made
+// with it.
 struct Host {
   std::shared_ptr<hostcall::Table> table;
   hostcall::Slot<wasi::Context> wasi;
@@ -37,8 +38,8 @@ class Guest {
     wasm::Limits limits;
     hostcall::Bindings bindings;  // Of the embedder's own functions; WASI is added.
   };
-  // `host` is the one that the module's engine was made with. Standard streams that are descriptors 0 to 2
-  // themselves are closed with the guest of a core module, and stay open after a component.
+  // `host` is the one that the module's engine was made with. Standard streams that are descriptors
+  // 0 to 2 themselves are closed with the guest of a core module, and stay open after a component.
   static Result<std::unique_ptr<Guest>> Create(const wasm::Module& module, const Host& host,
                                                wasi::Grants grants, Options options);
 

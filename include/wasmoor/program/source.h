@@ -16,9 +16,9 @@ struct Source {
 };
 
 // Opens `name`, or takes standard input for "-". Never blocks: a FIFO that is named is refused, not
-// opened. kInvalidArgument for what no engine could load: a directory, a device, a native executable,
-// precompiled code (which is only ever loaded from the cache), a script, an archive, an empty file. Each says
-// what it is and what to do.
+// opened. kInvalidArgument for what no engine could load: a directory, a device, a native
+// executable, precompiled code (which is only ever loaded from the cache), a script, an archive, an
+// empty file. Each says what it is and what to do.
 Result<Source> OpenSource(const std::string& name);
 
 }  // namespace wasmoor::program

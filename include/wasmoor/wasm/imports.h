@@ -18,15 +18,19 @@ struct MissingImport {
 std::vector<MissingImport> MissingImports(std::span<const Extern> imports,
                                           const hostcall::Table* host);
 
-// The imports of a component that are no part of the WASI 0.2 that every component is given. Which functions
-// of an interface there are, only its engine can tell, when it links it.
+// The imports of a component that are no part of the WASI 0.2 that every component is given. Which
+// functions of an interface there are, only its engine can tell, when it links it.
 std::vector<MissingImport> MissingInterfaces(std::span<const Extern> imports);
 
 // What a module that imports from `module` was built for and what would provide it: a sentence,
 // empty if unknown.
 std::string WhatProvides(std::string_view module, std::string_view name);
 
-// A sentence that names the missing imports and what would provide them.
+// A sentence that names the missing imports and what would provide them: the first few if they are
+// many, and of each name so much that a module cannot fill a log with it. At least one is missing.
 std::string DescribeMissing(std::span<const MissingImport> missing);
+
+// "it exports a, b and 7 more", under the same rules.
+std::string DescribeExports(std::span<const Extern> exports);
 
 }  // namespace wasmoor::wasm

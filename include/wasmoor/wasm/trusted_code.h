@@ -19,18 +19,18 @@ struct CodeInfo {
   bool is_component = false;
 };
 
-// Precompiled code: native code that runs with the process's own rights. The type exists so that there
-// is no way to load such code but from the compiler of this process or from our own cache, which only
-// its owner can write and which verifies every entry: nobody else can make a TrustedCode. Never make
-// one from an image, a volume, a request or a file that a user named.
+// Precompiled code: native code that runs with the process's own rights. The type exists so that
+// there is no way to load such code but from the compiler of this process or from our own cache,
+// which only its owner can write and which verifies every entry: nobody else can make a
+// TrustedCode. Never make one from an image, a volume, a request or a file that a user named.
 class TrustedCode {
  public:
   TrustedCode(TrustedCode&&) = default;
   TrustedCode& operator=(TrustedCode&&) = default;
 
   bool in_file() const { return file_.valid(); }
-  const os::Fd& file() const { return file_; }                       // The code from offset 0 on.
-  std::span<const uint8_t> bytes() const { return bytes_; }          // If not in a file.
+  const os::Fd& file() const { return file_; }               // The code from offset 0 on.
+  std::span<const uint8_t> bytes() const { return bytes_; }  // If not in a file.
   const CodeInfo& info() const { return info_; }
 
  private:

@@ -188,10 +188,12 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
 Result<std::optional<Exit>> ComponentInstance::Instantiate(
     std::optional<Clock::time_point> deadline) {
   std::string refusal;
+  bool made = false;
   Exit exit = TRY(guest_.Run(deadline, [&] {
     ErrorHandle error(wasmoor_component_instantiate(linker_, guest_.context(), module_->get(),
                                                     guest_.drive(), &instance_));
-    if (error != nullptr && !HasFrames(*error)) refusal = OneLine(ErrorText(*error));
+    made = error == nullptr;
+    if (!made && !HasFrames(*error)) refusal = OneLine(ErrorText(*error));
     return Guest::Ended{std::move(error), nullptr};
   }));
   if (exit.kind == Exit::Kind::kTrapped && !refusal.empty()) {
@@ -199,13 +201,15 @@ Result<std::optional<Exit>> ComponentInstance::Instantiate(
     return Fail(link ? Code::kFailedPrecondition : Code::kResourceExhausted,
                 "cannot instantiate the component: {}", refusal);
   }
-  if (!exit.ok()) return exit;
+  // Without an instance it has ended, with status 0 too: a start function may call wasi:cli/exit.
+  if (!made) return exit;
   instantiated_ = true;
   return std::nullopt;
 }
 
 Result<wasmtime_component_func_t> ComponentInstance::FindCommand() {
-  for (const Extern& item : module_->Exports()) {
+  const std::vector<Extern> exports = module_->Exports();
+  for (const Extern& item : exports) {
     if (!item.name.starts_with(kCommandInterface)) continue;
     const ExportIndexHandle interface(wasmtime_component_get_export_index(
         module_->get(), nullptr, item.name.data(), item.name.size()));
@@ -216,10 +220,8 @@ Result<wasmtime_component_func_t> ComponentInstance::FindCommand() {
         wasmtime_component_instance_get_func(&instance_, guest_.context(), function.get(), &found))
       return found;
   }
-  std::string names;
-  for (const Extern& item : module_->Exports()) names += (names.empty() ? "" : ", ") + item.name;
   return Fail(Code::kNotFound, "not a command: the component does not export wasi:cli/run@0.2; {}",
-              names.empty() ? "it exports nothing" : "it exports " + names);
+              DescribeExports(exports));
 }
 
 // wasi:cli/run: run: func() -> result. A component may export anything by that name.

@@ -26,8 +26,9 @@ std::string OneLine(std::string_view engine_text) {
       part.remove_prefix(1);
     if (part.empty() || part == "Caused by:") continue;
     const size_t colon = part.find(": ");
-    const bool numbered = colon != std::string_view::npos && colon > 0 &&
-                          part.substr(0, colon).find_first_not_of("0123456789") == std::string::npos;
+    const bool numbered =
+        colon != std::string_view::npos && colon > 0 &&
+        part.substr(0, colon).find_first_not_of("0123456789") == std::string::npos;
     if (numbered) part.remove_prefix(colon + 2);
     if (!line.empty()) line += ": ";
     line += part;

@@ -2,21 +2,19 @@
 
 #include "wasm/wasmtime/traps.h"
 #include "wasm/wasmtime/values.h"
+#include "wasmoor/wasm/imports.h"
 
 namespace wasmoor::wasm::wasmtime {
 namespace {
 
-constexpr std::string_view kStart = "_start";            // Of a WASI command.
-constexpr std::string_view kInitialize = "_initialize";  // Of a WASI reactor, once, before any export.
+constexpr std::string_view kStart = "_start";  // Of a WASI command.
+constexpr std::string_view kInitialize =
+    "_initialize";  // Of a WASI reactor, once, before any export.
 
 std::string ExportedFunctions(const Module& module) {
-  std::string names;
-  for (const Extern& item : module.Exports()) {
-    if (item.kind != ExternKind::kFunction) continue;
-    if (!names.empty()) names += ", ";
-    names += item.name;
-  }
-  return names.empty() ? "it exports no function" : "it exports " + names;
+  std::vector<Extern> exports = module.Exports();
+  std::erase_if(exports, [](const Extern& item) { return item.kind != ExternKind::kFunction; });
+  return exports.empty() ? "it exports no function" : DescribeExports(exports);
 }
 
 // Does this end the guest? Not a plain return, which is also code 0, as proc_exit(0) is.
@@ -34,9 +32,7 @@ bool IsWithoutTypes(const wasm_functype_t* type) {
 CoreInstance::CoreInstance(std::shared_ptr<const Module> module, std::shared_ptr<Shared> shared,
                            wasm_engine_t* engine, const wasmtime_instance_pre_t* linked,
                            InstanceOptions options)
-    : module_(std::move(module)),
-      linked_(linked),
-      guest_(std::move(shared), std::move(options)) {
+    : module_(std::move(module)), linked_(linked), guest_(std::move(shared), std::move(options)) {
   guest_.MakeStore(engine);
 }
 
@@ -46,7 +42,8 @@ Result<std::optional<Exit>> CoreInstance::Instantiate(std::optional<Clock::time_
     wasm_trap_t* trap = nullptr;
     wasmtime_error_t* error =
         wasmtime_instance_pre_instantiate(linked_, guest_.context(), &instance_, &trap);
-    // Without frames it is not the start function that failed, unless that is a host function itself.
+    // Without frames it is not the start function that failed, unless that is a host function
+    // itself.
     if (error != nullptr && !HasFrames(*error) && guest_.outcome() == hostcall::Outcome::kReturned)
       refusal = OneLine(ErrorText(*error));
     return Guest::Ended{ErrorHandle(error), TrapHandle(trap)};
@@ -75,8 +72,8 @@ Result<std::optional<Exit>> CoreInstance::Initialize(const Invocation& invocatio
   }
   const FuncTypeHandle type(wasmtime_func_type(guest_.context(), &*function));
   if (!IsWithoutTypes(type.get())) {
-    return Fail(Code::kFailedPrecondition, "not a reactor: '{}' has the type {}, not ()", kInitialize,
-                hostcall::ToString(SignatureOf(type.get())));
+    return Fail(Code::kFailedPrecondition, "not a reactor: '{}' has the type {}, not ()",
+                kInitialize, hostcall::ToString(SignatureOf(type.get())));
   }
   Exit exit = TRY(Call(*function, {}, {}, invocation.deadline));
   initialized_ = exit.ok();

@@ -6,8 +6,8 @@
 
 namespace wasmoor::wasm::wasmtime {
 
-// An instance of a core module. It is instantiated by the first Run, so that the deadline and Stop hold for its
-// start function too.
+// An instance of a core module. It is instantiated by the first Run, so that the deadline and Stop
+// hold for its start function too.
 class CoreInstance : public Instance {
  public:
   // `module` is kept alive, and `linked` and `engine` with it.

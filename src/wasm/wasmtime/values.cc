@@ -27,8 +27,8 @@ ValTypeHandle ValTypeOf(ValueType type) {
   return nullptr;
 }
 
-// By comparison: wasm_valtype_kind, which would tell, ends the process at every type that wasm.h has
-// no number for, and a module may export a function of any.
+// By comparison: wasm_valtype_kind, which would tell, ends the process at every type that wasm.h
+// has no number for, and a module may export a function of any.
 ValueType TypeOf(const wasm_valtype_t* type) {
   for (const ValueType known : {ValueType::kI32, ValueType::kI64, ValueType::kF32, ValueType::kF64,
                                 ValueType::kV128, ValueType::kFuncRef, ValueType::kExternRef}) {
@@ -123,17 +123,17 @@ void DescribeExtern(const wasm_externtype_t* type, Extern* out) {
     case WASM_EXTERN_GLOBAL: {
       const auto* global = wasm_externtype_as_globaltype_const(type);
       out->kind = ExternKind::kGlobal;
-      out->type =
-          fmt::format("{}{}", wasm_globaltype_mutability(global) == WASM_VAR ? "mut " : "",
-                      hostcall::ValueTypeName(TypeOf(wasm_globaltype_content(global))));
+      out->type = fmt::format("{}{}", wasm_globaltype_mutability(global) == WASM_VAR ? "mut " : "",
+                              hostcall::ValueTypeName(TypeOf(wasm_globaltype_content(global))));
       return;
     }
     case WASM_EXTERN_TABLE: {
-      // Without its limits: asking for those of a table that may hold 2^32 elements ends the process.
+      // Without its limits: asking for those of a table that may hold 2^32 elements ends the
+      // process.
       const auto* table = wasm_externtype_as_tabletype_const(type);
       out->kind = ExternKind::kTable;
-      out->type = fmt::format(
-          "table of {}", hostcall::ValueTypeName(TypeOf(wasm_tabletype_element(table))));
+      out->type = fmt::format("table of {}",
+                              hostcall::ValueTypeName(TypeOf(wasm_tabletype_element(table))));
       return;
     }
     case WASM_EXTERN_MEMORY: {

@@ -92,6 +92,20 @@ TEST_P(ComponentTest, AnImportThatNothingProvidesIsNamed) {
               FailsWith(Code::kFailedPrecondition, HasSubstr("acme:rockets/launch@1.0.0")));
 }
 
+TEST_P(ComponentTest, AStartFunctionMayEndTheGuest) {
+  for (const int status : {0, 1}) {
+    Guest guest = New(fmt::format(R"((component
+      (import "wasi:cli/exit@0.2.0" (instance $exit (export "exit" (func (param "status" (result))))))
+      (core func $leave (canon lower (func $exit "exit")))
+      (core module $m (import "" "leave" (func $leave (param i32)))
+        (func $s (call $leave (i32.const {}))) (start $s) (func (export "f")))
+      (core instance $i (instantiate $m (with "" (instance (export "leave" (func $leave))))))
+      (func (export "f") (canon lift (core func $i "f")))))",
+                                  status));
+    EXPECT_THAT(guest.Invoke("f()"), ExitedWith(status));
+  }
+}
+
 TEST_P(ComponentTest, ACommandOfARealCompilerRuns) {
   if (const auto why = WhyMissing("hello-component"); !why.empty()) GTEST_SKIP() << why;
   Pipe output;

@@ -125,6 +125,19 @@ TEST_P(EndingTest, AModuleWithoutACommandSaysWhatItHas) {
   EXPECT_THAT(New(R"((module (memory (export "_start") 1)))").Run(), FailsWith(Code::kNotFound));
 }
 
+TEST_P(EndingTest, NamesOfTheGuestDoNotFillTheLog) {
+  std::string text = "(module";
+  for (int i = 0; i < 200; ++i)
+    text += fmt::format(R"((func (export "{}{}")))", std::string(5000, 'x'), i);
+  const auto refused = New(text + ")").Run();
+  ASSERT_THAT(refused, FailsWith(Code::kNotFound, HasSubstr("180 more")));
+  EXPECT_LT(refused.error().message().size(), 4000U);
+  const auto missing = TryNew(
+      *Load(fmt::format(R"((module (import "{0}" "{0}" (func))))", std::string(50'000, 'y'))));
+  ASSERT_THAT(missing, FailsWith(Code::kFailedPrecondition));
+  EXPECT_LT(missing.error().message().size(), 4000U);
+}
+
 TEST_P(EndingTest, ADefaultExportWithoutANameIsACommandToo) {
   EXPECT_THAT(Run(R"((module (func (export ""))))"), ExitedWith(0));
 }
