@@ -2,20 +2,14 @@
 
 #include <unistd.h>
 
-#include "wasmoor/os/file.h"
 #include "wasmoor/wasm/trusted_code.h"
 
 namespace wasmoor::program {
 namespace {
 
-constexpr uint64_t kMaxModuleBytes = uint64_t{1} << 30;
-
 Result<wasm::Cache::Found> LoadUncached(const wasm::Engine& engine, const Source& source,
                                         wasm::Cache::Policy policy) {
-  auto read = os::ReadAll(source.file, kMaxModuleBytes);
-  if (!read && read.error().code() == Code::kOutOfRange)
-    return Fail(Code::kInvalidArgument, "too big for a module: {}", read.error().message());
-  const std::vector<uint8_t> bytes = TRY(std::move(read));
+  const std::vector<uint8_t> bytes = TRY(ReadSource(source));
   const auto started = std::chrono::steady_clock::now();
   wasm::Cache::Found found;
   found.source = wasm::Cache::Found::Source::kCompiled;
@@ -26,8 +20,7 @@ Result<wasm::Cache::Found> LoadUncached(const wasm::Engine& engine, const Source
     found.tier = wasm::Tier::kOptimized;
     code = engine.Compile(bytes, found.tier);
   }
-  if (!code) return tl::unexpected(std::move(code).error());
-  found.module = TRY(engine.Load(*code));
+  found.module = TRY_AS(engine.Load(TRY_AS(std::move(code), "{}", source.name)), "{}", source.name);
   found.compile_time = std::chrono::steady_clock::now() - started;
   return found;
 }
@@ -56,7 +49,7 @@ Host NewHost() {
 Result<wasm::Cache::Found> Load(const wasm::Engine& engine, const Source& source,
                                 const LoadOptions& options) {
   if (options.cache == nullptr)
-    return TRY_AS(LoadUncached(engine, source, options.policy), "{}", source.name);
+    return LoadUncached(engine, source, options.policy);
   return TRY_AS(options.cache->LoadFile(engine, source.file, options.policy), "{}", source.name);
 }
 

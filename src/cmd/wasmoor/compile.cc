@@ -4,7 +4,6 @@
 
 #include "cmd/wasmoor/compiler.h"
 #include "wasmoor/base/units.h"
-#include "wasmoor/os/file.h"
 #include "wasmoor/os/process.h"
 
 namespace wasmoor::cmd {
@@ -60,8 +59,7 @@ Result<int> CompileCommand::Run() {
   for (const std::string& file : files_) {
     const program::Source source = TRY(program::OpenSource(file));
     if (background_) {
-      const auto bytes = TRY_AS(
-          os::ReadAll(source.file, compiler.cache()->options().max_module_bytes), "{}", file);
+      const auto bytes = TRY(program::ReadSource(source));
       TRY_AS(compiler.cache()->Optimize(compiler.engine(), bytes), "{}", file);
       continue;
     }

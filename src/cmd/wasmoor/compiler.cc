@@ -1,7 +1,6 @@
 #include "cmd/wasmoor/compiler.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <csignal>
 #include <cstdio>
@@ -61,10 +60,6 @@ void Compiler::OptimizeInBackground(const program::Source& source) const {
   for (const std::string& name : flags_.disable)
     arguments.insert(arguments.end(), {"--disable", name});
   arguments.insert(arguments.end(), {"--cache-dir", cache_->options().directory.string(), "-"});
-  // A guest that was read from a pipe is gone with the pipe: then the next run is a baseline one
-  // too.
-  const auto status = os::Stat(source.file);
-  if (!status || !S_ISREG(status->st_mode)) return;
   // Failing costs the next run some speed and nothing else.
   const auto again = os::OpenAt(
       os::Fd(), fmt::format("/proc/self/fd/{}", source.file.get()).c_str(), O_RDONLY | O_CLOEXEC);

@@ -8,22 +8,10 @@
 #include "cmd/wasmoor/run_report.h"
 #include "cmd/wasmoor/text.h"
 #include "wasm/cache/hash.h"
-#include "wasmoor/os/file.h"
 #include "wasmoor/program/program.h"
 
 namespace wasmoor::cmd {
 namespace {
-
-constexpr uint64_t kMostBytes = uint64_t{1} << 30;  // As `run`.
-
-Result<std::vector<uint8_t>> ReadModule(const std::string& name) {
-  const program::Source source = TRY(program::OpenSource(name));
-  auto bytes = os::ReadAll(source.file, kMostBytes);
-  if (!bytes && bytes.error().code() == Code::kOutOfRange)
-    return Fail(Code::kInvalidArgument, "{}: too big for a module: {}", name,
-                bytes.error().message());
-  return TRY_AS(std::move(bytes), "{}", name);
-}
 
 // The entries of this module, and whether a run without options takes them.
 Status FindCached(const std::string& cache_directory, Inspection& inspection) {
@@ -71,7 +59,7 @@ void InspectCommand::Configure(Options& options) {
 Result<Inspection> InspectCommand::Inspect(const std::string& file) const {
   Inspection inspection;
   inspection.file = file;
-  std::vector<uint8_t> bytes = TRY(ReadModule(file));
+  std::vector<uint8_t> bytes = TRY(program::ReadSource(TRY(program::OpenSource(file))));
   inspection.bytes = bytes.size();
   inspection.sha256 = wasm::ToHex(wasm::HashOf(bytes));
   inspection.is_text = !wasm::LooksLikeModule(bytes) && !wasm::LooksLikeComponent(bytes);
