@@ -18,14 +18,12 @@ namespace wasmoor::wasm {
 
 // How many guests one process runs, which decides how they are allocated and how they are ended.
 enum class Sharing : uint8_t {
-  // One. Its memory is mapped when it is instantiated; its code carries no interruption checks,
-  // which cost
-  // 3-15 % in hot loops. It cannot be stopped from inside the process: its deadline and its signals
-  // end the process (os::EndProcessAt).
+  // One. Its memory is mapped when it is instantiated; its code carries no interruption checks, which
+  // cost up to 70 % in the tightest loops (docs/benchmarks.md). It cannot be stopped from inside the
+  // process: its deadline and its signals end the process (os::EndProcessAfter).
   kOneGuest,
   // Many, at once and one after another. Instances come from a pool that is reserved once; code
-  // carries
-  // epoch checks, so that each guest has a deadline of its own and can be stopped alone.
+  // carries epoch checks, so that each guest has a deadline of its own and can be stopped alone.
   kManyGuests,
 };
 
