@@ -5,6 +5,9 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 DESTDIR ?=
 export JOBS DESTDIR FUZZ_SECONDS SINCE
+# What one clone has compiled, ccache knows again in another.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := true
 
 build := build
 hello := $(build)/examples/hello/hello.wasm
