@@ -90,8 +90,8 @@ tl::unexpected<Error> FailErrnoText(int error_number, std::string context) {
 
 namespace internal {
 void CheckFailed(const char* file, int line, const char* condition) {
-  fprintf(stderr, "wasmoor: internal error at %s:%d: %s does not hold; please report it\n", file, line,
-          condition);
+  fprintf(stderr, "wasmoor: internal error at %s:%d: %s does not hold; please report it\n", file,
+          line, condition);
   abort();
 }
 }  // namespace internal

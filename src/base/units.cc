@@ -34,10 +34,14 @@ constexpr std::array kSizeUnits = {
 
 constexpr double kNanosecondsPerSecond = 1e9;
 constexpr std::array kDurationUnits = {
-    Unit{"", kNanosecondsPerSecond},      Unit{"ns", 1},
-    Unit{"us", 1e3},                      Unit{"ms", 1e6},
-    Unit{"s", kNanosecondsPerSecond},     Unit{"m", 60 * kNanosecondsPerSecond},
-    Unit{"h", 3600 * kNanosecondsPerSecond}, Unit{"d", 24 * 3600 * kNanosecondsPerSecond},
+    Unit{"", kNanosecondsPerSecond},
+    Unit{"ns", 1},
+    Unit{"us", 1e3},
+    Unit{"ms", 1e6},
+    Unit{"s", kNanosecondsPerSecond},
+    Unit{"m", 60 * kNanosecondsPerSecond},
+    Unit{"h", 3600 * kNanosecondsPerSecond},
+    Unit{"d", 24 * 3600 * kNanosecondsPerSecond},
 };
 
 constexpr double kMaxSize = 9e18;
@@ -70,8 +74,8 @@ double Parse(std::string_view text, const std::array<Unit, kCount>& units) {
 Result<uint64_t> ParseSize(std::string_view text) {
   const double bytes = Parse(text, kSizeUnits);
   if (bytes < 0) {
-    return Fail(Code::kInvalidArgument, "'{}' is not a size: write a number and a unit, as in 64MiB",
-                text);
+    return Fail(Code::kInvalidArgument,
+                "'{}' is not a size: write a number and a unit, as in 64MiB", text);
   }
   if (bytes > kMaxSize) return Fail(Code::kInvalidArgument, "'{}' is too large a size", text);
   return static_cast<uint64_t>(bytes);

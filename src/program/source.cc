@@ -93,8 +93,8 @@ tl::unexpected<Error> TooBig(const std::string& name) {
               kMaxModuleBytes);
 }
 
-// What comes through a pipe, as a file without a name, so that it can be read twice. It is looked at
-// before all of it is taken: it may have no end.
+// What comes through a pipe, as a file without a name, so that it can be read twice. It is looked
+// at before all of it is taken: it may have no end.
 Result<os::Fd> TakeStream(const std::string& name, const os::Fd& stream) {
   os::Fd file = TRY(os::FileInMemory("wasmoor-stdin", {}));
   std::vector<uint8_t> buffer(kPiece);

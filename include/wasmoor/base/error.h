@@ -31,9 +31,9 @@ enum class Code : uint8_t {
 std::string_view CodeName(Code code);  // "not_found"; never empty.
 Code CodeFromErrno(int error_number);  // errno(3) to the nearest Code; kUnknown if there is none.
 
-// A failure: a code for the program, a sentence for the operator, and the errno that caused it (0 if
-// none). Plain value; copyable; any thread. Context is added in front on the way up: "run a.wasm:
-// open: No such file or directory".
+// A failure: a code for the program, a sentence for the operator, and the errno that caused it (0
+// if none). Plain value; copyable; any thread. Context is added in front on the way up: "run
+// a.wasm: open: No such file or directory".
 class [[nodiscard]] Error {
  public:
   Error(Code code, std::string message, int error_number = 0)

@@ -9,8 +9,8 @@
 
 namespace wasmoor {
 
-// A value, or the Error that prevented it. No function of wasmoor throws; a Result that is not looked
-// at is a compiler warning.
+// A value, or the Error that prevented it. No function of wasmoor throws; a Result that is not
+// looked at is a compiler warning.
 template <typename T>
 using Result = tl::expected<T, Error>;
 using Status = Result<void>;
@@ -42,16 +42,16 @@ inline void Take(Status&&) {}
 
 // TRY(expression): the value of a Result, or return its Error from the function around it.
 // TRY_AS(expression, format, args...): the same, with context put in front of the error.
-#define TRY(expression)                                                   \
-  ({                                                                      \
-    auto try_result = (expression);                                       \
+#define TRY(expression)                                                    \
+  ({                                                                       \
+    auto try_result = (expression);                                        \
     if (!try_result) return tl::unexpected(std::move(try_result).error()); \
-    ::wasmoor::internal::Take(std::move(try_result));                     \
+    ::wasmoor::internal::Take(std::move(try_result));                      \
   })
-#define TRY_AS(expression, ...)                                                             \
-  ({                                                                                        \
-    auto try_result = (expression);                                                         \
-    if (!try_result)                                                                        \
+#define TRY_AS(expression, ...)                                                                   \
+  ({                                                                                              \
+    auto try_result = (expression);                                                               \
+    if (!try_result)                                                                              \
       return tl::unexpected(std::move(try_result).error().WithContext(fmt::format(__VA_ARGS__))); \
-    ::wasmoor::internal::Take(std::move(try_result));                                       \
+    ::wasmoor::internal::Take(std::move(try_result));                                             \
   })

@@ -11,8 +11,8 @@
 #include "wasmoor/hostcall/memory.h"
 #include "wasmoor/hostcall/value.h"
 
-// What an engine and a host function know of each other, and no more: a host function written against
-// this header works under every engine, and an engine knows no host function by name.
+// What an engine and a host function know of each other, and no more: a host function written
+// against this header works under every engine, and an engine knows no host function by name.
 namespace wasmoor::hostcall {
 
 // How a host call ended. Anything but kReturned ends the guest.
@@ -26,8 +26,8 @@ enum class Outcome : uint8_t {
 
 // One call of a host function by a guest, on the guest's own thread. Lives as long as the call.
 struct Call {
-  Memory memory;               // The export "memory" of the calling instance; size 0 if it has none.
-  std::span<Value> frame;      // In: the parameters. Out: the results, from frame[0] on.
+  Memory memory;           // The export "memory" of the calling instance; size 0 if it has none.
+  std::span<Value> frame;  // In: the parameters. Out: the results, from frame[0] on.
   const Interrupt& interrupt;  // See Interrupt; never null.
   int32_t exit_code = 0;
   std::string trap_message;
@@ -68,9 +68,9 @@ struct Slot {
   int index = -1;
 };
 
-// All functions that the guests of one engine may import. Filled before the engine is made, immutable
-// and shared by all threads afterwards. Granting is by presence: what is not in the table does not
-// exist for any guest.
+// All functions that the guests of one engine may import. Filled before the engine is made,
+// immutable and shared by all threads afterwards. Granting is by presence: what is not in the table
+// does not exist for any guest.
 class Table {
  public:
   // Adds a set of functions that are called with a Context*. A function of the same module and name
@@ -96,7 +96,8 @@ class Table {
   int slots_ = 0;
 };
 
-// The contexts of one instance, by slot. A guest whose function's slot is unbound traps when it calls.
+// The contexts of one instance, by slot. A guest whose function's slot is unbound traps when it
+// calls.
 class Bindings {
  public:
   template <typename Context>

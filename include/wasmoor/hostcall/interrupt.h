@@ -12,11 +12,11 @@ enum class StopReason : uint8_t {
   kSignal,    // Somebody asked for it: Interrupt::signal() says with which signal number.
 };
 
-// The one word through which a guest is told to end. The engine owns one per instance; its code looks at it
-// at every epoch, and every host function that blocks looks at it when a system call was interrupted
-// (EINTR) and before it blocks again: if it is requested, the function returns Outcome::Stopped().
-// The engine sends the guest's thread a signal, repeatedly until the guest has ended, so a request
-// that arrives between the look and the system call is not lost. Any thread.
+// The one word through which a guest is told to end. The engine owns one per instance; its code
+// looks at it at every epoch, and every host function that blocks looks at it when a system call
+// was interrupted (EINTR) and before it blocks again: if it is requested, the function returns
+// Outcome::Stopped(). The engine sends the guest's thread a signal, repeatedly until the guest has
+// ended, so a request that arrives between the look and the system call is not lost. Any thread.
 class Interrupt {
  public:
   bool requested() const { return word_.load(std::memory_order_acquire) != 0; }

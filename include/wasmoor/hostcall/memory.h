@@ -7,10 +7,10 @@
 
 namespace wasmoor::hostcall {
 
-// The calling guest's linear memory, for the length of one host call: growing moves it. The guest is
-// hostile: an offset is only ever turned into a pointer by these functions, which check it against the
-// size without overflow. Another thread of the guest may write at any time (shared memory), so a value
-// is read once and then checked, never checked and read again.
+// The calling guest's linear memory, for the length of one host call: growing moves it. The guest
+// is hostile: an offset is only ever turned into a pointer by these functions, which check it
+// against the size without overflow. Another thread of the guest may write at any time (shared
+// memory), so a value is read once and then checked, never checked and read again.
 class Memory {
  public:
   Memory() = default;
@@ -22,7 +22,8 @@ class Memory {
     return offset <= size_ && length <= size_ - offset;
   }
 
-  // length bytes at offset; nullptr if any of them is outside. Zero bytes at the very end are inside.
+  // length bytes at offset; nullptr if any of them is outside. Zero bytes at the very end are
+  // inside.
   uint8_t* At(uint64_t offset, uint64_t length) const {
     return Contains(offset, length) ? base_ + offset : nullptr;
   }

@@ -13,8 +13,9 @@ enum class ValueType : uint8_t { kI32, kI64, kF32, kF64, kV128, kFuncRef, kExter
 
 std::string_view ValueTypeName(ValueType type);  // The text format's name: "i32", "v128" …
 
-// A value as it crosses between guest and host: 16 bytes, not tagged; the signature tells which member
-// holds. Little-endian in memory whatever the host (x86-64 and aarch64 are little-endian themselves).
+// A value as it crosses between guest and host: 16 bytes, not tagged; the signature tells which
+// member holds. Little-endian in memory whatever the host (x86-64 and aarch64 are little-endian
+// themselves).
 union Value {
   int32_t i32;
   int64_t i64;

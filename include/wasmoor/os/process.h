@@ -11,7 +11,8 @@ namespace wasmoor::os {
 
 // Starts this very program again (whatever became of its name) with other arguments, `input` as its
 // standard input and nothing else of ours: no other descriptor, a session of its own, output to
-// /dev/null. Not waited for: it is adopted when this process ends. arguments[0] is the name it goes by.
+// /dev/null. Not waited for: it is adopted when this process ends. arguments[0] is the name it goes
+// by.
 Status SpawnSelfDetached(std::span<const std::string> arguments, const Fd& input);
 
 // This process gives way to every other from now on: SCHED_IDLE and the idle class of disk access.

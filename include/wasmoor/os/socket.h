@@ -9,8 +9,8 @@
 namespace wasmoor::os {
 
 // A listening TCP socket bound to "127.0.0.1:8080", "[::1]:8080" or ":8080" (every address of the
-// machine, IPv6 and IPv4). Numbers only: no name is looked up. Port 0 takes a free one. kInvalidArgument for
-// another form; bind's own errors otherwise.
+// machine, IPv6 and IPv4). Numbers only: no name is looked up. Port 0 takes a free one.
+// kInvalidArgument for another form; bind's own errors otherwise.
 Result<Fd> ListenTcp(std::string_view address);
 
 // Where a TCP socket is bound, as ListenTcp takes it: tells which port 0 became.

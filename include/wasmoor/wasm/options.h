@@ -18,8 +18,10 @@ namespace wasmoor::wasm {
 
 // How many guests one process runs, which decides how they are allocated and how they are ended.
 enum class Sharing : uint8_t {
-  // One. Its memory is mapped when it is instantiated; its code carries no interruption checks, which
-  // cost up to 70 % in the tightest loops (docs/benchmarks.md). It cannot be stopped from inside the
+  // One. Its memory is mapped when it is instantiated; its code carries no interruption checks,
+  // which
+  // cost up to 70 % in the tightest loops (docs/benchmarks.md). It cannot be stopped from inside
+  // the
   // process: its deadline and its signals end the process (os::EndProcessAfter).
   kOneGuest,
   // Many, at once and one after another. Instances come from a pool that is reserved once; code
