@@ -164,8 +164,8 @@ TEST(SpecTest, WhatIsNotJsonIsToldWithItsPlace) {
 }
 
 TEST(SpecTest, ANulInAStringIsRefused) {
-  EXPECT_EQ(Refusal(Changed("/root/path", std::string("a\0b", 3))),
-            "root.path: must be free of NUL characters");
+  EXPECT_EQ(Refusal(Changed("/hostname", std::string("a\0b", 3))),
+            "hostname: must be free of NUL characters");
 }
 
 TEST(SpecTest, WhatTheSpecificationForbidsIsToldWithItsPath) {
