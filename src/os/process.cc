@@ -77,6 +77,13 @@ void DieBySignal(int signal) {
   _exit(kSignalStatus + signal);
 }
 
+Result<Fd> OpenProcess(pid_t pid) {
+  // The header of glibc 2.36 declares its wrapper in a way that C++ cannot link.
+  Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!process.valid()) return FailErrno(errno, "process {}", pid);
+  return process;
+}
+
 Result<Fd> FileInMemory(const char* name, std::span<const uint8_t> bytes) {
   Fd file(::memfd_create(name, MFD_CLOEXEC));
   if (!file.valid()) return FailErrno(errno, "memory file {}", name);

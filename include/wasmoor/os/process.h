@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -21,6 +23,9 @@ void RunInBackground();
 // Ends this process by `signal`, as if it had done it to itself; 128 + signal in a shell. Writes no
 // core file. Never returns.
 [[noreturn]] void DieBySignal(int signal);
+
+// pidfd_open(2): readable (poll) once the process has ended.
+Result<Fd> OpenProcess(pid_t pid);
 
 // A file that exists in memory only, holding `bytes`, its position at the start.
 Result<Fd> FileInMemory(const char* name, std::span<const uint8_t> bytes);
