@@ -21,6 +21,8 @@ RESERVED = [
      "errors are Result<T>: unwinding through Rust and C frames is undefined"),
     (r"\b(?:v?fork|clone|clone3|unshare|setns)\s*\(", ["src/jail/spawn_*.cc"],
      "one place forks, so that no process forks while it has a second thread"),
+    (r"\bos::(?:Clone|Unshare|EnterNamespace)\s*\(", ["src/jail/spawn_*.cc"],
+     "one place forks, so that no process forks while it has a second thread"),
     (r"\bsyscall\s*\(", ["src/os/*"],
      "the room os wraps the kernel's raw interface once"),
     (r"\bstd::(?:j?thread|async)\b|\bpthread_create\b",
