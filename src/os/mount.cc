@@ -1,0 +1,172 @@
+#include "wasmoor/os/mount.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+namespace wasmoor::os {
+namespace {
+
+// openat2(2) answers EAGAIN when a rename or mount anywhere raced with a path that has ".." in it.
+constexpr int kTriesAgainstRenames = 256;
+constexpr size_t kMessageBytes = 512;
+
+unsigned Recursive(Depth depth) { return depth == Depth::kWholeTree ? AT_RECURSIVE : 0; }
+
+Result<Fd> Clone(int directory, const char* path, Depth depth) {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | Recursive(depth) |
+                         (*path == '\0' ? AT_EMPTY_PATH : 0);
+  Fd tree(open_tree(directory, path, flags));
+  if (!tree.valid()) return FailErrno(errno, "open_tree {}", path);
+  return tree;
+}
+
+Status SetAttributes(const Fd& mount, struct mount_attr* attributes, Depth depth) {
+  if (mount_setattr(mount.get(), "", AT_EMPTY_PATH | Recursive(depth), attributes,
+                    sizeof(*attributes)) != 0)
+    return FailErrno(errno, "mount_setattr");
+  return {};
+}
+
+Status Enter(const Fd& directory) {
+  if (fchdir(directory.get()) != 0) return FailErrno(errno, "fchdir");
+  return {};
+}
+
+}  // namespace
+
+Result<Fd> CloneMount(const Fd& directory, const char* path, Depth depth) {
+  return Clone(directory.get(), path, depth);
+}
+
+Result<Fd> CloneMount(const char* path, Depth depth) { return Clone(AT_FDCWD, path, depth); }
+
+Status AttachMount(const Fd& mount, const Fd& target) {
+  if (move_mount(mount.get(), "", target.get(), "",
+                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+    return FailErrno(errno, "move_mount");
+  return {};
+}
+
+Result<FilesystemContext> FilesystemContext::Open(const char* type) {
+  Fd context(fsopen(type, FSOPEN_CLOEXEC));
+  if (!context.valid()) return FailErrno(errno, "fsopen {}", type);
+  return FilesystemContext(std::move(context));
+}
+
+// The context holds what the filesystem has to say, one message a read, each after a letter that
+// says how grave it is: "e tmpfs: Unknown parameter 'x'".
+tl::unexpected<Error> FilesystemContext::Explain(int error_number, std::string what) const {
+  std::array<char, kMessageBytes> message;
+  for (;;) {
+    const ssize_t size = read(context_.get(), message.data(), message.size());
+    if (size <= 2) break;
+    what += fmt::format(": {}", std::string_view(message.data() + 2, static_cast<size_t>(size) - 2));
+    while (what.ends_with('\n')) what.pop_back();
+  }
+  return FailErrnoText(error_number, std::move(what));
+}
+
+Status FilesystemContext::Set(const char* name, const char* value) {
+  if (fsconfig(context_.get(), FSCONFIG_SET_STRING, name, value, 0) != 0)
+    return Explain(errno, fmt::format("{}={}", name, value));
+  return {};
+}
+
+Status FilesystemContext::SetFlag(const char* name) {
+  if (fsconfig(context_.get(), FSCONFIG_SET_FLAG, name, nullptr, 0) != 0)
+    return Explain(errno, name);
+  return {};
+}
+
+Result<Fd> FilesystemContext::Mount(uint64_t attributes) {
+  if (fsconfig(context_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    return Explain(errno, "make the filesystem");
+  Fd mount(fsmount(context_.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)));
+  if (!mount.valid()) return Explain(errno, "fsmount");
+  return mount;
+}
+
+Status SetMountAttributes(const Fd& mount, const MountAttributes& attributes, Depth depth) {
+  struct mount_attr raw = {};
+  raw.attr_set = attributes.set;
+  raw.attr_clr = attributes.clear;
+  raw.propagation = attributes.propagation;
+  return SetAttributes(mount, &raw, depth);
+}
+
+Status SetMountIds(const Fd& mount, const Fd& user_namespace, Depth depth) {
+  struct mount_attr raw = {};
+  raw.attr_set = MOUNT_ATTR_IDMAP;
+  raw.userns_fd = static_cast<uint64_t>(user_namespace.get());
+  return SetAttributes(mount, &raw, depth);
+}
+
+Status MountOnto(const Fd& target, const char* source, const char* type, unsigned long flags,
+                 const char* data) {
+  const std::string path = fmt::format("/proc/self/fd/{}", target.get());
+  if (mount(source, path.c_str(), type, flags, data) != 0) return FailErrno(errno, "mount {}", type);
+  return {};
+}
+
+Status SetPropagation(const char* path, unsigned long propagation, Depth depth) {
+  const unsigned long recursive = depth == Depth::kWholeTree ? MS_REC : 0;
+  if (mount(nullptr, path, nullptr, propagation | recursive, nullptr) != 0)
+    return FailErrno(errno, "propagation of {}", path);
+  return {};
+}
+
+Status DetachMount(const char* path) {
+  if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) != 0) return FailErrno(errno, "unmount {}", path);
+  return {};
+}
+
+// pivot_root(2), "pivot_root(".", ".")": the old root then lies on top of the new one.
+Status PivotRoot(const Fd& root) {
+  Fd old_root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!old_root.valid()) return FailErrno(errno, "open /");
+  TRY(Enter(root));
+  if (syscall(SYS_pivot_root, ".", ".") != 0) return FailErrno(errno, "pivot_root");
+  TRY(Enter(old_root));
+  // Or the mounts would be taken away where the old root is shared with, too.
+  TRY(SetPropagation(".", MS_SLAVE, Depth::kWholeTree));
+  if (umount2(".", MNT_DETACH) != 0) return FailErrno(errno, "unmount the old root");
+  if (chdir("/") != 0) return FailErrno(errno, "chdir /");
+  return {};
+}
+
+Status MoveRoot(const Fd& root) {
+  TRY(Enter(root));
+  if (mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) return FailErrno(errno, "move the root");
+  if (chroot(".") != 0) return FailErrno(errno, "chroot");
+  if (chdir("/") != 0) return FailErrno(errno, "chdir /");
+  return {};
+}
+
+Result<Fd> OpenInRoot(const Fd& root, const std::string& path, int flags, Links links) {
+  struct open_how how = {};
+  how.flags = static_cast<unsigned>(flags) | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  if (links == Links::kNoLinks) how.resolve |= RESOLVE_NO_SYMLINKS;
+  for (int attempt = 1;; ++attempt) {
+    const long file = syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof(how));
+    if (file >= 0) return Fd(static_cast<int>(file));
+    if ((errno != EAGAIN && errno != EINTR) || attempt == kTriesAgainstRenames)
+      return FailErrno(errno, "open {}", path);
+  }
+}
+
+Result<bool> IsMountRoot(const Fd& file) {
+  struct statx status = {};
+  if (statx(file.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0)
+    return FailErrno(errno, "statx");
+  return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+}  // namespace wasmoor::os
