@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "wasmoor/os/unix_socket.h"
+
 namespace wasmoor::jail {
 namespace {
 
@@ -17,44 +19,9 @@ struct Header {
   int32_t error_number = 0;
 };
 
-union Control {
-  cmsghdr header;  // For its alignment.
-  char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-Status SendMessage(const os::Fd& socket, const Header& header, std::string_view text,
-                   const os::Fd* descriptor) {
-  text = text.substr(0, kMostText);
-  std::array<iovec, 2> parts = {{{const_cast<Header*>(&header), sizeof(header)},
-                                 {const_cast<char*>(text.data()), text.size()}}};
-  msghdr message = {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  Control control = {};
-  if (descriptor != nullptr) {
-    message.msg_control = control.bytes;
-    message.msg_controllen = sizeof(control.bytes);
-    cmsghdr* part = CMSG_FIRSTHDR(&message);
-    part->cmsg_level = SOL_SOCKET;
-    part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(sizeof(int));
-    const int number = descriptor->get();
-    std::memcpy(CMSG_DATA(part), &number, sizeof(number));
-  }
-  while (::sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) return FailErrno(errno, "tell the other process");
-  }
-  return {};
-}
-
-os::Fd DescriptorIn(msghdr* message) {
-  const cmsghdr* part = CMSG_FIRSTHDR(message);
-  if (part == nullptr || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS ||
-      part->cmsg_len != CMSG_LEN(sizeof(int)))
-    return os::Fd();
-  int number = -1;
-  std::memcpy(&number, CMSG_DATA(part), sizeof(number));
-  return os::Fd(number);
+std::string Framed(const Header& header, std::string_view text) {
+  std::string message(reinterpret_cast<const char*>(&header), sizeof(header));
+  return message.append(text.substr(0, kMostText));
 }
 
 }  // namespace
@@ -68,44 +35,32 @@ Result<std::pair<Channel, Channel>> Channel::MakePair() {
 }
 
 Status Channel::Send(Step step, std::string_view text) const {
-  return SendMessage(socket_, {.step = step}, text, nullptr);
+  return os::Send(socket_, Framed({.step = step}, text), nullptr);
 }
 
 Status Channel::SendDescriptor(const os::Fd& descriptor, std::string_view text) const {
-  return SendMessage(socket_, {.step = Step::kDescriptor}, text, &descriptor);
+  return os::Send(socket_, Framed({.step = Step::kDescriptor}, text), &descriptor);
 }
 
 void Channel::SendError(const Error& error) const {
-  static_cast<void>(SendMessage(
-      socket_, {.step = Step::kFailed, .code = error.code(), .error_number = error.error_number()},
-      error.message(), nullptr));
+  const Header header = {
+      .step = Step::kFailed, .code = error.code(), .error_number = error.error_number()};
+  static_cast<void>(os::Send(socket_, Framed(header, error.message()), nullptr));
 }
 
 Result<Message> Channel::Receive() const {
   Header header;
-  std::string text(kMostText, '\0');
-  std::array<iovec, 2> parts = {{{&header, sizeof(header)}, {text.data(), text.size()}}};
-  Control control = {};
-  msghdr message = {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof(control.bytes);
-  ssize_t got = -1;
-  do {
-    got = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
-  // A side that was killed with words of ours unread resets the connection (unix(7)).
-  if (got == 0 || (got < 0 && errno == ECONNRESET))
-    return Fail(Code::kAborted, "the other process is gone");
-  if (got < 0) return FailErrno(errno, "hear the other process");
-  os::Fd descriptor = DescriptorIn(&message);
-  if (static_cast<size_t>(got) < sizeof(header))
+  std::string text(sizeof(header) + kMostText, '\0');
+  os::Received got = TRY(os::Receive(socket_, text));
+  if (got.bytes == 0) return Fail(Code::kAborted, "the other process is gone");
+  if (got.bytes < sizeof(header))
     return Fail(Code::kInternal, "the other process said half a word");
-  text.resize(static_cast<size_t>(got) - sizeof(header));
+  std::memcpy(&header, text.data(), sizeof(header));
+  text.resize(got.bytes);
+  text.erase(0, sizeof(header));
   if (header.step == Step::kFailed)
     return tl::unexpected(Error(header.code, std::move(text), header.error_number));
-  return Message{header.step, std::move(text), std::move(descriptor)};
+  return Message{header.step, std::move(text), std::move(got.descriptor)};
 }
 
 Result<Message> Channel::Expect(Step step) const {

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/os/fd.h"
+
+// Sockets of this machine (unix(7)), and descriptors that go through them.
+namespace wasmoor::os {
+
+// A stream to whoever listens at `path`, however long that is.
+Result<Fd> ConnectUnix(const std::string& path);
+
+// Sends all of `bytes`, and `descriptor` (null: none) with the first of them. On a SOCK_SEQPACKET
+// socket that is one message. kUnavailable (EPIPE) if nobody is there any more.
+Status Send(const Fd& socket, std::string_view bytes, const Fd* descriptor);
+
+// One message, or what there is of a stream.
+struct Received {
+  size_t bytes = 0;  // Put into the buffer; 0: the other side is gone.
+  Fd descriptor;     // What came with it, close-on-exec; not valid if nothing did.
+};
+Result<Received> Receive(const Fd& socket, std::span<char> buffer);
+
+}  // namespace wasmoor::os
