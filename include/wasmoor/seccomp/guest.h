@@ -1,0 +1,23 @@
+#pragma once
+
+#include "wasmoor/seccomp/program.h"
+
+namespace wasmoor::seccomp {
+
+// What runs below the filter.
+enum class GuestKind : uint8_t {
+  kModule,     // A core module with our WASI: one thread.
+  kComponent,  // A component with the engine's WASI 0.2, which starts threads and polls for them.
+};
+
+// The filter for a process that runs one wasm guest, whose module is loaded and whose grants are
+// open: install it right before the guest runs, beneath the container's own profile. It allows the
+// system calls that the engine at run time and WASI make, and answers everything else with ENOSYS:
+// no program is executed, no process is made or signalled, no socket is created or connected, no
+// file is opened but by openat2(2), which WASI bounds to what is granted (a component's WASI may
+// also list directories), no memory becomes executable, nothing is mounted, traced or limited anew.
+// A call of another architecture ends the process. So a guest that breaks out of the engine finds
+// a kernel that does what WASI could do and hardly more. Any thread; takes microseconds.
+Program GuestProgram(GuestKind kind);
+
+}  // namespace wasmoor::seccomp
