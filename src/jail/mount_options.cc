@@ -66,8 +66,8 @@ constexpr std::array<FilesystemFlag, 7> kFilesystemFlags = {{
     {"iversion", "noiversion", MS_I_VERSION, false},
 }};
 
-constexpr std::array<std::string_view, 7> kOthers = {"bind",  "defaults",  "idmap", "rbind",
-                                                     "remount", "ridmap", "tmpcopyup"};
+constexpr std::array<std::string_view, 7> kOthers = {"bind",    "defaults", "idmap",    "rbind",
+                                                     "remount", "ridmap",   "tmpcopyup"};
 
 void Apply(const Attribute& attribute, uint64_t* set, uint64_t* clear) {
   *set = (*set & ~attribute.clear) | attribute.set;

@@ -20,8 +20,8 @@ constexpr size_t kMessageBytes = 512;
 unsigned Recursive(Depth depth) { return depth == Depth::kWholeTree ? AT_RECURSIVE : 0; }
 
 Result<Fd> Clone(int directory, const char* path, Depth depth) {
-  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | Recursive(depth) |
-                         (*path == '\0' ? AT_EMPTY_PATH : 0);
+  const unsigned flags =
+      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | Recursive(depth) | (*path == '\0' ? AT_EMPTY_PATH : 0);
   Fd tree(open_tree(directory, path, flags));
   if (!tree.valid()) return FailErrno(errno, "open_tree {}", path);
   return tree;
@@ -67,7 +67,8 @@ tl::unexpected<Error> FilesystemContext::Explain(int error_number, std::string w
   for (;;) {
     const ssize_t size = read(context_.get(), message.data(), message.size());
     if (size <= 2) break;
-    what += fmt::format(": {}", std::string_view(message.data() + 2, static_cast<size_t>(size) - 2));
+    what +=
+        fmt::format(": {}", std::string_view(message.data() + 2, static_cast<size_t>(size) - 2));
     while (what.ends_with('\n')) what.pop_back();
   }
   return FailErrnoText(error_number, std::move(what));
@@ -111,7 +112,8 @@ Status SetMountIds(const Fd& mount, const Fd& user_namespace, Depth depth) {
 Status MountOnto(const Fd& target, const char* source, const char* type, unsigned long flags,
                  const char* data) {
   const std::string path = fmt::format("/proc/self/fd/{}", target.get());
-  if (mount(source, path.c_str(), type, flags, data) != 0) return FailErrno(errno, "mount {}", type);
+  if (mount(source, path.c_str(), type, flags, data) != 0)
+    return FailErrno(errno, "mount {}", type);
   return {};
 }
 

@@ -16,9 +16,9 @@ namespace wasmoor::os {
 
 enum class Depth : uint8_t { kThisMount, kWholeTree };
 
-// A descriptor of a new, unattached copy of the mount that `path` (below `directory`; empty: itself)
-// lies on, from that path downwards; with kWholeTree also of the mounts below. It vanishes with the
-// descriptor unless it is attached. A symbolic link at the end is followed.
+// A descriptor of a new, unattached copy of the mount that `path` (below `directory`; empty:
+// itself) lies on, from that path downwards; with kWholeTree also of the mounts below. It vanishes
+// with the descriptor unless it is attached. A symbolic link at the end is followed.
 Result<Fd> CloneMount(const Fd& directory, const char* path, Depth depth);
 // The same of a path from the current directory.
 Result<Fd> CloneMount(const char* path, Depth depth);
@@ -77,8 +77,8 @@ Status PivotRoot(const Fd& root);
 Status MoveRoot(const Fd& root);
 
 // openat2(2) of a path as if `root` were "/" (RESOLVE_IN_ROOT): symbolic links and ".." cannot lead
-// out of it, /proc's magic links are not followed. Close-on-exec. kNoLinks: ELOOP if any part of the
-// path is a symbolic link.
+// out of it, /proc's magic links are not followed. Close-on-exec. kNoLinks: ELOOP if any part of
+// the path is a symbolic link.
 enum class Links : uint8_t { kFollow, kNoLinks };
 Result<Fd> OpenInRoot(const Fd& root, const std::string& path, int flags, Links links);
 

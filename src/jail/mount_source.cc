@@ -1,0 +1,53 @@
+#include "jail/mount.h"
+#include "wasmoor/os/mount.h"
+
+namespace wasmoor::jail {
+namespace {
+
+Status MapIds(const oci::Spec& spec, const oci::Mount& mount, const MountOptions& options,
+              const os::Fd& tree, const UserNamespaceMaker& make_user_namespace) {
+  const bool own = !mount.uid_mappings.empty();
+  const auto& uids = own ? mount.uid_mappings : spec.on_linux.uid_mappings;
+  const auto& gids = own ? mount.gid_mappings : spec.on_linux.gid_mappings;
+  if (uids.empty() || gids.empty())
+    return Fail(Code::kInvalidArgument,
+                "options: idmap needs uidMappings and gidMappings, of the mount or the container");
+  const os::Fd user_namespace = TRY(make_user_namespace(uids, gids));
+  TRY_AS(os::SetMountIds(
+             tree, user_namespace,
+             options.id_map == IdMap::kTree ? os::Depth::kWholeTree : os::Depth::kThisMount),
+         "idmap of {} (its filesystem may not have idmapped mounts)", mount.source);
+  return {};
+}
+
+}  // namespace
+
+Result<MountSources> OpenMountSources(const oci::Spec& spec, const os::Fd& bundle,
+                                      const std::string& rootfs, bool new_user_namespace,
+                                      const UserNamespaceMaker& make_user_namespace) {
+  MountSources sources;
+  sources.mounts.resize(spec.mounts.size());
+  if (new_user_namespace)
+    sources.root =
+        TRY_AS(os::CloneMount(rootfs.c_str(), os::Depth::kWholeTree), "root.path: {}", rootfs);
+  for (size_t i = 0; i < spec.mounts.size(); ++i) {
+    const oci::Mount& mount = spec.mounts[i];
+    const MountOptions options = ParseMountOptions(mount.options);
+    const bool bind = options.bind || mount.type == "bind";
+    const bool mapped = options.id_map != IdMap::kNone || !mount.uid_mappings.empty();
+    if (mapped && !bind)
+      return Fail(Code::kUnimplemented, "{}: only bind mounts can be idmapped",
+                  MountName(i, mount));
+    if (options.remount || !bind || (!mapped && !new_user_namespace)) continue;
+    sources.mounts[i] =
+        TRY_AS(os::CloneMount(bundle, mount.source.c_str(),
+                              options.bind_tree ? os::Depth::kWholeTree : os::Depth::kThisMount),
+               "{}: source {}", MountName(i, mount), mount.source);
+    if (mapped)
+      TRY_AS(MapIds(spec, mount, options, sources.mounts[i], make_user_namespace), "{}",
+             MountName(i, mount));
+  }
+  return sources;
+}
+
+}  // namespace wasmoor::jail

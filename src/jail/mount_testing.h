@@ -1,0 +1,64 @@
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "wasmoor/os/fd.h"
+
+// For the tests of mounts: a scratch root filesystem, and a child process with namespaces of its
+// own to mount things in, which takes them along when it ends.
+namespace wasmoor::jail {
+
+class ScratchRoot : public ::testing::Test {
+ protected:
+  ScratchRoot() {
+    std::string path = (std::filesystem::temp_directory_path() / "wasmoor-root-XXXXXX").native();
+    EXPECT_NE(mkdtemp(path.data()), nullptr);
+    scratch_ = path;
+    root_ = scratch_ / "rootfs";
+    std::filesystem::create_directories(root_);
+  }
+  ~ScratchRoot() override { std::filesystem::remove_all(scratch_); }
+
+  static void Write(const std::filesystem::path& path, const std::string& text) {
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+  }
+  static std::string Read(const std::filesystem::path& path) {
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  // Runs `body` in a child process with a new mount namespace and those of `flags`. Expectations
+  // that fail there are printed and fail the test here.
+  static void InNamespaces(int flags, const std::function<void()>& body) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      if (unshare(CLONE_NEWNS | flags) != 0) _exit(kNoNamespace);
+      body();
+      _exit(HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kNoNamespace)
+      GTEST_SKIP() << "needs the right to make namespaces";
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
+  }
+
+  std::filesystem::path scratch_, root_;
+
+ private:
+  static constexpr int kNoNamespace = 77;
+};
+
+}  // namespace wasmoor::jail

@@ -1,0 +1,199 @@
+#include "jail/rootfs.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include "jail/device.h"
+#include "jail/mount_filesystem.h"
+#include "jail/mount_target.h"
+#include "wasmoor/os/file.h"
+#include "wasmoor/os/mount.h"
+
+namespace wasmoor::jail {
+namespace {
+
+// linux.rootfsPropagation without its "r".
+unsigned long PropagationType(std::string_view name) {
+  if (name.ends_with("shared")) return MS_SHARED;
+  if (name.ends_with("slave")) return MS_SLAVE;
+  if (name.ends_with("private")) return MS_PRIVATE;
+  return name.ends_with("unbindable") ? MS_UNBINDABLE : 0;
+}
+
+// The mount that `file` lies on becomes private: what is mounted there shows nowhere else. Only the
+// top of a mount can be told so, which is looked for upwards.
+Status MakePrivate(const os::Fd& file) {
+  os::Fd here = TRY(os::OpenAt(file, ".", O_PATH | O_DIRECTORY));
+  while (!TRY(os::IsMountRoot(here))) here = TRY(os::OpenAt(here, "..", O_PATH | O_DIRECTORY));
+  return os::SetMountAttributes(here, {.propagation = MS_PRIVATE}, os::Depth::kThisMount);
+}
+
+bool BindsDev(const oci::Spec& spec) {
+  return std::any_of(spec.mounts.begin(), spec.mounts.end(), [](const oci::Mount& mount) {
+    return CleanPath(mount.destination) == "/dev" &&
+           (mount.type == "bind" || ParseMountOptions(mount.options).bind);
+  });
+}
+
+// What a masked or read-only path names; nothing where it names nothing that could be read.
+Result<os::Fd> FindInRoot(const os::Fd& root, const std::string& path) {
+  auto found = os::OpenInRoot(root, path, O_PATH, os::Links::kFollow);
+  if (!found && (found.error().error_number() == ENOENT || found.error().error_number() == ENOTDIR))
+    return os::Fd();
+  return found;
+}
+
+// CVE-2025-31133: what hides files must be the null device indeed.
+Result<os::Fd> OpenNull() {
+  os::Fd null = TRY(os::OpenAt(os::Fd(), "/dev/null", O_PATH | O_NOFOLLOW));
+  const struct stat status = TRY(os::Stat(null));
+  if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))
+    return Fail(Code::kFailedPrecondition, "/dev/null of the host is not the null device");
+  return null;
+}
+
+// One empty tmpfs hides any number of directories.
+class EmptyDirectories {
+ public:
+  Status Hide(const os::Fd& target) {
+    if (first_.valid()) {
+      const os::Fd copy = TRY(os::CloneMount(first_, "", os::Depth::kThisMount));
+      return os::AttachMount(copy, target);
+    }
+    MountOptions options;
+    options.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    options.data = {"mode=755", "size=0", "nr_inodes=1"};
+    first_ = TRY(NewFilesystem("tmpfs", "tmpfs", options));
+    return os::AttachMount(first_, target);
+  }
+
+ private:
+  os::Fd first_;  // Attached.
+};
+
+}  // namespace
+
+Result<Rootfs> Rootfs::Build(RootfsPlan plan) {
+  Rootfs rootfs(std::move(plan));
+  TRY_AS(rootfs.IsolatePropagation(), "linux.rootfsPropagation");
+  TRY_AS(rootfs.MountRoot(), "root.path: {}", rootfs.plan_.path);
+  TRY(rootfs.MakeMounts());
+  const oci::Spec& spec = rootfs.plan_.spec;
+  if (!BindsDev(spec)) {
+    const DeviceMethod method =
+        rootfs.plan_.user_namespace ? DeviceMethod::kBind : DeviceMethod::kMake;
+    TRY(MakeDevices(rootfs.root_, spec.on_linux.devices, method));
+  }
+  return rootfs;
+}
+
+// A root that is shared must leave the host's mounts as they are, so that volumes stay their peers
+// ("bidirectional" mounts of Kubernetes); otherwise nothing here may ever show on the host.
+Status Rootfs::IsolatePropagation() {
+  const unsigned long type = PropagationType(plan_.spec.on_linux.rootfs_propagation);
+  if (type == MS_SHARED) return {};
+  const bool slave = type == 0 || type == MS_SLAVE;
+  return os::SetPropagation("/", slave ? MS_SLAVE : MS_PRIVATE, os::Depth::kWholeTree);
+}
+
+Status Rootfs::MountRoot() {
+  const bool shared = PropagationType(plan_.spec.on_linux.rootfs_propagation) == MS_SHARED;
+  root_ = plan_.sources.root.valid()
+              ? std::move(plan_.sources.root)
+              : TRY(os::CloneMount(plan_.path.c_str(), os::Depth::kWholeTree));
+  auto target = os::OpenAt(os::Fd(), plan_.path.c_str(), O_PATH | O_DIRECTORY);
+  // A user namespace's root may have no way to it. Then it lies on top of "/", where it is out of
+  // the way until it is changed to.
+  if (!target && target.error().error_number() == EACCES)
+    target = os::OpenAt(os::Fd(), "/", O_PATH | O_DIRECTORY);
+  if (!target) return tl::unexpected(std::move(target).error());
+  if (shared) {
+    TRY(os::SetMountAttributes(root_, {.propagation = MS_PRIVATE}, os::Depth::kWholeTree));
+    TRY(MakePrivate(*target));
+  }
+  return os::AttachMount(root_, *target);
+}
+
+Status Rootfs::MakeMounts() {
+  const oci::Spec& spec = plan_.spec;
+  const MountContext context{root_,
+                             plan_.bundle,
+                             plan_.user_namespace,
+                             plan_.cgroup_namespace,
+                             plan_.cgroups,
+                             spec.on_linux.mount_label};
+  const os::Fd none;
+  for (size_t i = 0; i < spec.mounts.size(); ++i) {
+    const os::Fd& source = i < plan_.sources.mounts.size() ? plan_.sources.mounts[i] : none;
+    Mounted mounted =
+        TRY_AS(MakeMount(context, spec.mounts[i], source), "{}", MountName(i, spec.mounts[i]));
+    if (mounted.readonly_later) readonly_later_.push_back(std::move(mounted.mount));
+  }
+  return {};
+}
+
+Status Rootfs::BindConsole(const os::Fd& terminal) { return jail::BindConsole(root_, terminal); }
+
+Status Rootfs::MaskPaths() {
+  const auto& paths = plan_.spec.on_linux.masked_paths;
+  if (paths.empty()) return {};
+  const os::Fd null = TRY(OpenNull());
+  EmptyDirectories directories;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const os::Fd target = TRY_AS(FindInRoot(root_, paths[i]), "linux.maskedPaths[{}]", i);
+    if (!target.valid()) continue;
+    const struct stat status = TRY(os::Stat(target));
+    if (S_ISDIR(status.st_mode)) {
+      TRY_AS(directories.Hide(target), "linux.maskedPaths[{}] ({})", i, paths[i]);
+    } else {
+      const os::Fd copy = TRY(os::CloneMount(null, "", os::Depth::kThisMount));
+      TRY_AS(os::AttachMount(copy, target), "linux.maskedPaths[{}] ({})", i, paths[i]);
+    }
+  }
+  return {};
+}
+
+Status Rootfs::ProtectPaths() {
+  const auto& paths = plan_.spec.on_linux.readonly_paths;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const std::string field = fmt::format("linux.readonlyPaths[{}] ({})", i, paths[i]);
+    const os::Fd target = TRY_AS(FindInRoot(root_, paths[i]), "{}", field);
+    if (!target.valid()) continue;
+    const os::Fd copy = TRY_AS(os::CloneMount(target, "", os::Depth::kWholeTree), "{}", field);
+    TRY_AS(os::SetMountAttributes(copy, {.set = MOUNT_ATTR_RDONLY}, os::Depth::kWholeTree), "{}",
+           field);
+    TRY_AS(os::AttachMount(copy, target), "{}", field);
+  }
+  return {};
+}
+
+Status Rootfs::Enter(RootChange change) {
+  TRY(ProtectPaths());
+  TRY(MaskPaths());
+  for (const os::Fd& mount : readonly_later_)
+    TRY(os::SetMountAttributes(mount, {.set = MOUNT_ATTR_RDONLY}, os::Depth::kThisMount));
+  readonly_later_.clear();
+  if (plan_.spec.root && plan_.spec.root->readonly)
+    TRY_AS(os::SetMountAttributes(root_, {.set = MOUNT_ATTR_RDONLY}, os::Depth::kThisMount),
+           "root.readonly");
+  if (change == RootChange::kPivot) {
+    TRY(os::PivotRoot(root_));
+  } else {
+    TRY(os::MoveRoot(root_));
+  }
+  const std::string& name = plan_.spec.on_linux.rootfs_propagation;
+  const unsigned long type = PropagationType(name);
+  if (type == 0) return {};
+  const os::Depth depth = name.starts_with('r') ? os::Depth::kWholeTree : os::Depth::kThisMount;
+  TRY_AS(os::SetPropagation("/", type, depth), "linux.rootfsPropagation");
+  return {};
+}
+
+}  // namespace wasmoor::jail
