@@ -1,0 +1,24 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <vector>
+
+#include "cgroup/tree.h"
+#include "wasmoor/base/result.h"
+
+// Who is in a group, and what is done to all of them.
+namespace wasmoor::cgroup {
+
+Result<std::vector<pid_t>> MembersOf(const Branch& branch);
+Status FreezeBranch(const Branch& branch);
+Status ThawBranch(const Branch& branch);
+Result<bool> IsBranchFrozen(const Branch& branch);
+Status KillMembers(const Branch& branch);
+
+// Removes the directory with those below. kFailedPrecondition if there are members after
+// `patience`.
+Status RemoveBranch(const Branch& branch, std::chrono::milliseconds patience);
+
+}  // namespace wasmoor::cgroup
