@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -40,25 +38,9 @@ class ScratchRoot : public ::testing::Test {
 
   // Runs `body` in a child process with a new mount namespace and those of `flags`. Expectations
   // that fail there are printed and fail the test here.
-  static void InNamespaces(int flags, const std::function<void()>& body) {
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      if (unshare(CLONE_NEWNS | flags) != 0) _exit(kNoNamespace);
-      body();
-      _exit(HasFailure() ? 1 : 0);
-    }
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == kNoNamespace)
-      GTEST_SKIP() << "needs the right to make namespaces";
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
-  }
+  static void InNamespaces(int flags, const std::function<void()>& body);
 
   std::filesystem::path scratch_, root_;
-
- private:
-  static constexpr int kNoNamespace = 77;
 };
 
 }  // namespace wasmoor::jail
