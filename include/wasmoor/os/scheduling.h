@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+#include "wasmoor/base/result.h"
+
+// What the C library has no functions for, of the calling thread.
+namespace wasmoor::os {
+
+// The fields of sched_setattr(2).
+struct SchedulingPolicy {
+  uint32_t policy = 0;  // SCHED_…
+  uint64_t flags = 0;   // SCHED_FLAG_…
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0, deadline = 0, period = 0;  // Nanoseconds.
+};
+Status SetScheduling(const SchedulingPolicy& policy);
+
+// ioprio_set(2): IOPRIO_CLASS_… and the level within it, 0 to 7.
+Status SetIoPriority(int io_class, int level);
+
+// keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: a new session keyring of this name, which this thread can
+// search and nobody else's keys are in.
+Status JoinNewKeyring(const char* name);
+
+}  // namespace wasmoor::os

@@ -1,0 +1,52 @@
+#include "wasmoor/os/scheduling.h"
+
+#include <linux/ioprio.h>
+#include <linux/keyctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace wasmoor::os {
+namespace {
+
+// struct sched_attr of sched_setattr(2), in its first published size; the kernel's header of it
+// cannot be included beside the C library's.
+struct KernelPolicy {
+  uint32_t size = sizeof(KernelPolicy);
+  uint32_t policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0, deadline = 0, period = 0;
+};
+static_assert(sizeof(KernelPolicy) == 48);
+
+}  // namespace
+
+Status SetScheduling(const SchedulingPolicy& policy) {
+  KernelPolicy kernel;
+  kernel.policy = policy.policy;
+  kernel.flags = policy.flags;
+  kernel.nice = policy.nice;
+  kernel.priority = policy.priority;
+  kernel.runtime = policy.runtime;
+  kernel.deadline = policy.deadline;
+  kernel.period = policy.period;
+  if (syscall(SYS_sched_setattr, 0, &kernel, 0) == 0) return {};
+  return FailErrno(errno, "scheduling policy {}, nice {}, priority {}", policy.policy, policy.nice,
+                   policy.priority);
+}
+
+Status SetIoPriority(int io_class, int level) {
+  if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(io_class, level)) == 0)
+    return {};
+  return FailErrno(errno, "disk priority of class {}, level {}", io_class, level);
+}
+
+Status JoinNewKeyring(const char* name) {
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) >= 0) return {};
+  return FailErrno(errno, "session keyring {}", name);
+}
+
+}  // namespace wasmoor::os
