@@ -27,7 +27,7 @@ Status CheckPath(std::string_view path) {
     if (static_cast<unsigned char>(c) < ' ') return refuse("has control characters");
   }
   if (path.find(':') != path.npos && path.find('/') == path.npos)
-    return refuse("is a path for the systemd driver (slice:prefix:name)");
+    return refuse("is for the systemd driver; give a path such as /parent/container");
   std::string_view rest = path;
   while (!rest.empty()) {
     const std::string_view part = TakeUntil(&rest, '/');
