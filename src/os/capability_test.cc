@@ -3,20 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <functional>
-
-#include "wasmoor/os/limit.h"
 
 namespace wasmoor::os {
 namespace {
 
 using ::testing::HasSubstr;
 
-// What `body` finds in a process of its own, whose capabilities and limits it may change.
+// What `body` finds in a process of its own, whose capabilities it may change.
 int InChild(const std::function<int()>& body) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(body());
@@ -92,31 +89,6 @@ TEST(CapabilityTest, AnAmbientOneMustBePermittedAndInheritable) {
               wanted.ambient = CapabilityBit(CAP_CHOWN);
               const Status set = SetCapabilities(wanted);
               return !set && set.error().code() == Code::kInvalidArgument ? 0 : 1;
-            }),
-            0);
-}
-
-TEST(LimitTest, NamesAreUnderstoodAndSet) {
-  const int files = ParseLimitName("RLIMIT_NOFILE").value_or(-1);
-  ASSERT_EQ(files, RLIMIT_NOFILE);
-  EXPECT_EQ(InChild([&] {
-              if (!SetLimit(files, {.soft = 40, .hard = 50})) return 1;
-              const ResourceLimit now = GetLimit(files);
-              return now.soft == 40 && now.hard == 50 ? 0 : 2;
-            }),
-            0);
-  const auto unknown = ParseLimitName("RLIMIT_LUCK");
-  ASSERT_FALSE(unknown);
-  EXPECT_THAT(unknown.error().message(), HasSubstr("'RLIMIT_LUCK'"));
-}
-
-TEST(LimitTest, RaisingAHardLimitWithoutTheRightSaysSo) {
-  EXPECT_EQ(InChild([] {
-              if (!SetCapabilities({}) || !SetLimit(RLIMIT_NOFILE, {.soft = 40, .hard = 50}))
-                return 1;
-              const Status set = SetLimit(RLIMIT_NOFILE, {.soft = 40, .hard = 60});
-              if (set) return 2;
-              return set.error().message().find("CAP_SYS_RESOURCE") != std::string::npos ? 0 : 3;
             }),
             0);
 }

@@ -1,0 +1,53 @@
+#include "wasmoor/os/limit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "wasmoor/os/capability.h"
+
+namespace wasmoor::os {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What `body` finds in a process of its own, whose limits it may change.
+int InChild(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(body());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(LimitTest, NamesAreUnderstoodAndSet) {
+  const int files = ParseLimitName("RLIMIT_NOFILE").value_or(-1);
+  ASSERT_EQ(files, RLIMIT_NOFILE);
+  EXPECT_EQ(InChild([&] {
+              if (!SetLimit(files, {.soft = 40, .hard = 50})) return 1;
+              const ResourceLimit now = GetLimit(files);
+              return now.soft == 40 && now.hard == 50 ? 0 : 2;
+            }),
+            0);
+  const auto unknown = ParseLimitName("RLIMIT_LUCK");
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message(), HasSubstr("'RLIMIT_LUCK'"));
+}
+
+TEST(LimitTest, RaisingAHardLimitWithoutTheRightSaysSo) {
+  EXPECT_EQ(InChild([] {
+              if (!SetCapabilities({}) || !SetLimit(RLIMIT_NOFILE, {.soft = 40, .hard = 50}))
+                return 1;
+              const Status set = SetLimit(RLIMIT_NOFILE, {.soft = 40, .hard = 60});
+              if (set) return 2;
+              return set.error().message().find("CAP_SYS_RESOURCE") != std::string::npos ? 0 : 3;
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace wasmoor::os
