@@ -1,0 +1,150 @@
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/cgroup/stats.h"
+#include "wasmoor/jail/executor.h"
+#include "wasmoor/oci/spec.h"
+#include "wasmoor/oci/state.h"
+#include "wasmoor/os/fd.h"
+
+// Linux containers, as the OCI runtime specification 1.2 has them (runtime.md, "Lifecycle"; the
+// numbers of its steps are in container_create.cc). All calls need a process with one thread.
+namespace wasmoor::jail {
+
+class Store;
+
+// What a new process of a container gets from whoever starts it.
+struct ProcessOptions {
+  // Its standard streams unless it has a terminal; null: this process's own. Borrowed.
+  const os::Fd* standard_input = nullptr;
+  const os::Fd* standard_output = nullptr;
+  const os::Fd* standard_error = nullptr;
+  // Where a Unix socket listens that gets the terminal's master side (SCM_RIGHTS). Empty, and
+  // process.terminal is set: the caller finds it in Started::terminal.
+  std::string console_socket;
+  std::string pid_file;  // Gets the process's number, in decimal, all at once; empty: none.
+  int preserve_fds = 0;  // So many of this process's descriptors, from 3 on, stay open in it.
+  bool no_new_keyring = false;
+};
+
+struct CreateOptions : ProcessOptions {
+  std::string id;
+  std::string bundle;     // The directory that has config.json.
+  bool no_pivot = false;  // Of pivot_root(2), which the root of an initramfs does not allow.
+};
+
+// A process of a container. A child of this process: to be waited for by whoever wants its status,
+// else adopted when this process ends.
+struct Started {
+  pid_t pid = 0;
+  os::Fd process;   // Its pidfd.
+  os::Fd terminal;  // The master side, if it has a terminal and nobody else got it.
+};
+
+enum class Whom : uint8_t { kFirstProcess, kEveryProcess };
+enum class Force : uint8_t { kNo, kYes };
+
+// A container that exists. Destroying the object does nothing to it; it must not outlive the
+// Containers that it came from. What changes a container is done by one process at a time: another
+// waits (kUnavailable after 10 s).
+class Container {
+ public:
+  Container(Container&&) noexcept;
+  Container& operator=(Container&&) noexcept;
+  ~Container();
+
+  const std::string& id() const;
+  const std::string& bundle() const;  // Absolute.
+  const std::string& rootfs() const;  // Absolute.
+  std::chrono::system_clock::time_point created() const;
+  uid_t owner() const;                  // Who created it.
+  const std::string& executor() const;  // Executor::name.
+
+  // Looked at now: nothing about it is remembered.
+  oci::State state() const;
+
+  // kFailedPrecondition unless created. A startContainer hook or program that fails is an error
+  // here, and the container is stopped then. What went wrong in poststart hooks is in `warnings`.
+  Status Start(std::vector<std::string>* warnings);
+
+  // kFailedPrecondition, "container not running", unless created, running or paused. With
+  // kEveryProcess those of a stopped container's control group too, which is then no error.
+  Status Kill(int signal, Whom whom) const;
+
+  // kFailedPrecondition unless running (and paused, for Resume).
+  Status Pause();
+  Status Resume();
+  Status Update(const oci::Resources& resources);
+
+  // Starts a process in the namespaces, the control group and the root of the running container.
+  Result<Started> Exec(const oci::Process& process, const ProcessOptions& options,
+                       Executors executors) const;
+  // The process of the container's configuration: what `exec` without --process starts from.
+  Result<oci::Process> ConfiguredProcess() const;
+
+  Result<std::vector<pid_t>> Pids() const;  // As this process's PID namespace numbers them.
+  Result<cgroup::Stats> ReadStats() const;
+  // See cgroup::Group::OomEvents.
+  Result<os::Fd> OomEvents() const;
+
+  // Removes the container and all that belongs to it. kFailedPrecondition unless stopped; with
+  // kYes it is killed first, and what is broken is cleared as far as can be. What went wrong in
+  // poststop hooks is in `warnings`.
+  Status Delete(Force force, std::vector<std::string>* warnings);
+
+ private:
+  friend class Containers;
+  struct Parts;
+  explicit Container(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+struct Settings {
+  std::string root;             // Where containers are kept; made with mode 0700.
+  bool systemd_cgroup = false;  // Control groups are asked of systemd (linux.cgroupsPath has its
+                                // form then, "slice:prefix:name").
+};
+
+// The containers of one state root.
+class Containers {
+ public:
+  static Result<Containers> Open(Settings settings);
+  Containers(Containers&&) noexcept;
+  ~Containers();
+
+  struct Created {
+    Container container;
+    Started first;
+  };
+  // Steps 1 to 5 of the lifecycle: afterwards the first process waits for Start. If this fails,
+  // nothing of the container exists; kAlreadyExists if the id is taken.
+  Result<Created> Create(const CreateOptions& options, Executors executors) const;
+
+  // kNotFound: `container "x" does not exist`.
+  Result<Container> Find(std::string_view id) const;
+
+  // As Container::Delete, also of what cannot be understood any more. With kYes a container that
+  // does not exist is no error.
+  Status Delete(std::string_view id, Force force, std::vector<std::string>* warnings) const;
+
+  // Those that exist, by id. What a killed Create left behind is cleared on the way.
+  Result<std::vector<Container>> List() const;
+
+ private:
+  explicit Containers(Settings settings, Store store);
+  Settings settings_;
+  std::unique_ptr<Store> store_;
+};
+
+}  // namespace wasmoor::jail
