@@ -46,8 +46,8 @@ Status SpawnSelfDetached(std::span<const std::string> arguments, const Fd& input
   sigset_t all;
   sigfillset(&all);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                            POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t pid = 0;
   const int error = posix_spawn(&pid, kSelf, &actions, &attributes, argv.data(), environ);
   posix_spawnattr_destroy(&attributes);
@@ -82,6 +82,12 @@ Result<Fd> OpenProcess(pid_t pid) {
   Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process.valid()) return FailErrno(errno, "process {}", pid);
   return process;
+}
+
+Result<Fd> CopyDescriptor(const Fd& process, int number) {
+  Fd copy(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+  if (!copy.valid()) return FailErrno(errno, "descriptor {} of another process", number);
+  return copy;
 }
 
 Result<Fd> FileInMemory(const char* name, std::span<const uint8_t> bytes) {

@@ -27,6 +27,12 @@ void RunInBackground();
 // pidfd_open(2): readable (poll) once the process has ended.
 Result<Fd> OpenProcess(pid_t pid);
 
+// pidfd_getfd(2): the open file that another process (of OpenProcess) has as descriptor `number`,
+// as a descriptor of this one, close-on-exec. Needs the right to trace that process (ptrace(2),
+// PTRACE_MODE_ATTACH_REALCREDS): the same user and a process that is dumpable, or CAP_SYS_PTRACE in
+// its user namespace; else kPermissionDenied. kNotFound: it has ended. EBADF: no such descriptor.
+Result<Fd> CopyDescriptor(const Fd& process, int number);
+
 // A file that exists in memory only, holding `bytes`, its position at the start.
 Result<Fd> FileInMemory(const char* name, std::span<const uint8_t> bytes);
 
