@@ -101,7 +101,9 @@ Group::Group(Group&&) noexcept = default;
 Group& Group::operator=(Group&&) noexcept = default;
 Group::~Group() = default;
 
-Result<std::string> Group::Plan(const Root& root, std::string_view path) {
+Result<std::string> Group::Plan(const Root& root, std::string_view path, Driver driver) {
+  if (driver == Driver::kSystemd)
+    return Fail(Code::kUnimplemented, "linux.cgroupsPath: '{}' is for the systemd driver", path);
   TRY(CheckPath(path));
   std::vector<Branch> branches;
   for (const Hierarchy& hierarchy : root.hierarchies())
@@ -109,8 +111,8 @@ Result<std::string> Group::Plan(const Root& root, std::string_view path) {
   return TreeToText(Tree(std::move(branches)));
 }
 
-Result<Group> Group::Create(const Root& root, std::string_view path) {
-  return CreatePlanned(TRY(Plan(root, path)));
+Result<Group> Group::Create(const Root& root, std::string_view path, Driver driver) {
+  return CreatePlanned(TRY(Plan(root, path, driver)));
 }
 
 Result<Group> Group::CreatePlanned(std::string_view text) {

@@ -19,6 +19,15 @@ namespace wasmoor::cgroup {
 
 class Tree;
 
+// Who makes the group.
+enum class Driver : uint8_t {
+  kFiles,  // This library, by making directories. linux.cgroupsPath is a path.
+  // systemd, asked for a transient scope (systemd.scope(5)). linux.cgroupsPath is
+  // "slice:prefix:name" and the unit prefix-name.scope; the slice may be empty: system.slice, or
+  // user.slice of the user's own systemd where this process has no rights on the machine.
+  kSystemd,
+};
+
 // A container's control group: one directory on v2, one in each hierarchy on v1. Destroying the
 // object leaves the group in place: a container outlives the command that made it. Not thread-safe.
 class Group {
@@ -27,13 +36,22 @@ class Group {
   // CreatePlanned: to be written down before the group exists. Absolute: below the hierarchies'
   // roots. Relative: below this process's own group, on v2 beside it, since a v2 group that has
   // processes cannot have groups with controllers (cgroups(7), "no internal processes").
-  // kInvalidArgument if it is no such path.
-  static Result<std::string> Plan(const Root& root, std::string_view path);
+  // kInvalidArgument if it is no such path. kSystemd asks systemd: kUnavailable if nobody answers.
+  static Result<std::string> Plan(const Root& root, std::string_view path,
+                                  Driver driver = Driver::kFiles);
 
   // Makes the group with its parents. Nothing of it exists if this fails. A group that is there
   // already is taken if it has no processes; kFailedPrecondition otherwise, as its members would be
   // killed with the container.
-  static Result<Group> Create(const Root& root, std::string_view path);
+  //
+  // kSystemd: a scope cannot be without a process. These two make nothing then; Apply remembers
+  // what it is given; the first Add starts the scope with that process in it and sets the limits,
+  // so its errors are those of Apply too. Until then Exists() is false and directory() not valid:
+  // the first process is cloned outside and added, later ones may be cloned into the group. It has
+  // to be one object that is created, limited and given the first process: the text does not have
+  // the limits. Remove ends the scope, also after an Add that failed.
+  static Result<Group> Create(const Root& root, std::string_view path,
+                              Driver driver = Driver::kFiles);
   static Result<Group> CreatePlanned(std::string_view text);
 
   // The group that `text` names, or what is left of it: a group of which no directory exists has no
@@ -51,7 +69,9 @@ class Group {
   // ("linux.resources.memory.limit: …") and the kernel's reason; limits before it are set then.
   Status Apply(const oci::Resources& resources);
 
-  Status Add(pid_t pid);  // Moves the process, all its threads, into the group.
+  // Moves the process, all its threads, into the group. A cgroup namespace that the process made
+  // before has its root where it was (cgroup_namespaces(7)).
+  Status Add(pid_t pid);
   // v2 alone: the descriptor for CLONE_INTO_CGROUP (clone(2)), opened O_PATH. Not valid on v1,
   // where a process can only be moved.
   const os::Fd& directory() const;
