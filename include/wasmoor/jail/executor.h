@@ -25,6 +25,8 @@ struct ProgramRequest {
   // `exec`. Whatever is below is hostile: to be looked up by os::OpenInRoot only.
   const os::Fd& root;
   bool is_first = true;  // Else one of `exec`.
+  // Of `exec`: Executor::name of the one that made the container.
+  std::string_view made_by = {};
 };
 
 enum class Privileges : uint8_t {
