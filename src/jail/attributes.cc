@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <span>
 
 #include "wasmoor/os/file.h"
 
@@ -18,27 +17,20 @@ namespace {
 Status WriteProc(const char* file, const std::string& text, std::string_view field) {
   const os::Fd opened =
       TRY_AS(os::OpenAt(os::Fd(), file, O_WRONLY | O_CLOEXEC), "{}: {}", field, file);
-  const std::span bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
-  TRY_AS(os::WriteAll(opened, bytes), "{}: write '{}' to {}", field, text, file);
+  TRY_AS(os::WriteAll(opened, text), "{}: write '{}' to {}", field, text, file);
   return {};
 }
 
 // proc(5): a score below what an ancestor with CAP_SYS_RESOURCE set needs that capability.
-Status ApplyOomScore(int score) {
-  const Status written =
-      WriteProc("/proc/self/oom_score_adj", std::to_string(score), "process.oomScoreAdj");
+Status ApplyOomScore(pid_t process, int score) {
+  const std::string file = fmt::format("/proc/{}/oom_score_adj", process);
+  const Status written = WriteProc(file.c_str(), std::to_string(score), "process.oomScoreAdj");
   if (written || written.error().error_number() != EACCES) return written;
   return FailErrno(
       EACCES,
       "process.oomScoreAdj: {} is below what this process was started with, which only "
       "CAP_SYS_RESOURCE may set",
       score);
-}
-
-Status ApplyLimits(const std::vector<AttributeLimit>& limits) {
-  for (size_t i = 0; i < limits.size(); ++i)
-    TRY_AS(os::SetLimit(limits[i].resource, limits[i].limit), "process.rlimits[{}]", i);
-  return {};
 }
 
 Status ApplyCpus(const std::optional<cpu_set_t>& cpus) {
@@ -83,12 +75,21 @@ Status ApplyGroupsAndUser(const Attributes& attributes) {
 
 Status ApplyInitialCpus(const Attributes& attributes) { return ApplyCpus(attributes.initial_cpus); }
 
-Status ApplyResources(const Attributes& attributes) {
-  if (attributes.oom_score_adj) TRY(ApplyOomScore(*attributes.oom_score_adj));
-  TRY(ApplyLimits(attributes.limits));
-  if (attributes.scheduling) TRY_AS(os::SetScheduling(*attributes.scheduling), "process.scheduler");
+Status ApplyFromOutside(const Attributes& attributes, pid_t process) {
+  if (attributes.oom_score_adj) TRY(ApplyOomScore(process, *attributes.oom_score_adj));
+  for (size_t i = 0; i < attributes.limits.size(); ++i) {
+    const AttributeLimit& one = attributes.limits[i];
+    TRY_AS(os::SetLimit(process, one.resource, one.limit), "process.rlimits[{}]", i);
+  }
+  if (attributes.scheduling)
+    TRY_AS(os::SetScheduling(process, *attributes.scheduling), "process.scheduler");
   if (attributes.io_class)
-    TRY_AS(os::SetIoPriority(*attributes.io_class, attributes.io_level), "process.ioPriority");
+    TRY_AS(os::SetIoPriority(process, *attributes.io_class, attributes.io_level),
+           "process.ioPriority");
+  return {};
+}
+
+Status ApplyInside(const Attributes& attributes) {
   TRY(ApplyCpus(attributes.final_cpus));
   if (attributes.personality && ::personality(*attributes.personality) < 0)
     return FailErrno(errno, "linux.personality");

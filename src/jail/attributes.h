@@ -15,8 +15,8 @@
 
 // What makes a process of a container different from any other besides its namespaces and mounts:
 // config.json's "process", and "linux.personality". Names are understood where nothing has been
-// changed yet (ParseAttributes, in the runtime); the process puts them on itself, in two steps with
-// the file system's in between. Errors name the field: "process.rlimits[1]: …".
+// changed yet (ParseAttributes, in the runtime), and put on the process in three steps, with those
+// of the file system in between. Errors name the field: "process.rlimits[1]: …".
 namespace wasmoor::jail {
 
 struct AttributeLimit {
@@ -53,12 +53,15 @@ Result<cpu_set_t> ParseCpuList(std::string_view list, std::string_view field);
 // for; the runtime itself may call it, as its children inherit it.
 Status ApplyInitialCpus(const Attributes& attributes);
 
-// Step one, in the container's process while /proc is a host's or the container's own, still with
-// all rights: OOM score, limits, scheduling, priorities, CPUs, personality, labels for the program
-// that is executed later, umask.
-Status ApplyResources(const Attributes& attributes);
+// Step one, by the runtime on the container's process: OOM score, limits, scheduling, priorities.
+// What is raised here needs rights of the host, which a process in a user namespace has not.
+Status ApplyFromOutside(const Attributes& attributes, pid_t process);
 
-// Step two, as late as can be: bounding set, groups, user, capabilities, no_new_privs. A seccomp
+// Step two, in the process, while it has a /proc and all its rights: CPUs, personality, labels for
+// the program that is executed later, umask.
+Status ApplyInside(const Attributes& attributes);
+
+// Step three, as late as can be: bounding set, groups, user, capabilities, no_new_privs. A seccomp
 // filter is installed before this if !no_new_privileges, and else after it.
 Status ApplyIdentity(const Attributes& attributes);
 

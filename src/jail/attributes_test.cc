@@ -37,7 +37,8 @@ int With(const oci::Process& process, const std::function<int()>& body,
       fprintf(stderr, "%s\n", attributes.error().message().c_str());
       ::_exit(kFailed);
     }
-    for (const Status& applied : {ApplyResources(*attributes), ApplyIdentity(*attributes)}) {
+    for (const Status& applied : {ApplyFromOutside(*attributes, ::getpid()),
+                                  ApplyInside(*attributes), ApplyIdentity(*attributes)}) {
       if (applied) continue;
       fprintf(stderr, "%s\n", applied.error().message().c_str());
       ::_exit(kFailed);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "wasmoor/os/file.h"
 #include "wasmoor/os/unix_socket.h"
 
 namespace wasmoor::jail {
@@ -36,6 +37,10 @@ Result<std::pair<Channel, Channel>> Channel::MakePair() {
 
 Status Channel::Send(Step step, std::string_view text) const {
   return os::Send(socket_, Framed({.step = step}, text), nullptr);
+}
+
+Status Channel::Write(Step step, std::string_view text) const {
+  return os::WriteAll(socket_, Framed({.step = step}, text));
 }
 
 Status Channel::SendDescriptor(const os::Fd& descriptor, std::string_view text) const {

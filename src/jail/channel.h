@@ -20,8 +20,10 @@ enum class Step : uint8_t {
   kMapped,      // Parent: the ids are mapped, the control group is entered, the record is written.
   kMounted,     // Child: the root file system is built.
   kHooked,      // Parent: hooks prestart and createRuntime are through.
-  kDescriptor,  // Carries a descriptor: a terminal's master, a seccomp listener.
+  kDescriptor,  // Carries a descriptor: a terminal's master, a process.
+  kListener,    // Child: carries the number that a seccomp listener has in it.
   kReady,       // Child: it waits for `start`.
+  kStart,       // Another runtime's: go on.
 };
 
 struct Message {
@@ -34,8 +36,12 @@ struct Message {
 class Channel {
  public:
   static Result<std::pair<Channel, Channel>> MakePair();
+  explicit Channel(os::Fd socket) : socket_(std::move(socket)) {}  // Of SOCK_SEQPACKET.
 
   Status Send(Step step, std::string_view text = {}) const;
+  // The same by write(2), which no seccomp profile may put to a listener, and which needs SIGPIPE
+  // ignored: for a process that has its filter.
+  Status Write(Step step, std::string_view text = {}) const;
   Status SendDescriptor(const os::Fd& descriptor, std::string_view text = {}) const;
   // Does not fail: if nobody hears it, nobody minds.
   void SendError(const Error& error) const;
@@ -47,9 +53,9 @@ class Channel {
   Result<Message> Expect(Step step) const;
 
   void Close() { socket_.Close(); }
+  const os::Fd& socket() const { return socket_; }
 
  private:
-  explicit Channel(os::Fd socket) : socket_(std::move(socket)) {}
   os::Fd socket_;
 };
 

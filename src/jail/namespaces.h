@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
@@ -11,21 +13,19 @@
 
 namespace wasmoor::jail {
 
-// How a container's process comes to stand in the namespaces that its configuration names
-// (namespaces(7)).
+// How a container's process comes to stand in the namespaces that it shall be in (namespaces(7)).
 struct NamespacePlan {
   // Made with the process: CLONE_NEW… for clone3(2).
   uint64_t cloned = 0;
-  // Exist: entered by the process itself, in this order. A user namespace comes first, because its
-  // rights are needed for what it owns.
+  // Exist, and are entered by the runtime around its clone, so that with the runtime's rights:
+  // whoever stands in a user namespace could not enter those of the host any more.
   struct Joined {
     oci::NamespaceType type;
     os::Fd file;
   };
   std::vector<Joined> joined;
-  // Exist, and only a child of whoever enters them is in them (pid_namespaces(7),
-  // time_namespaces(7)): entered by the runtime around its clone.
-  std::vector<Joined> joined_for_children;
+  os::Fd user;   // Exists: entered by a process between the runtime and the container's.
+  os::Fd mount;  // Exists: entered by the process itself.
   // New, and made by the runtime around its clone, because offsets are set before anybody is
   // inside.
   bool new_time = false;
@@ -33,6 +33,8 @@ struct NamespacePlan {
   bool new_cgroup = false;
 
   bool Makes(oci::NamespaceType type) const;
+  // Is the process in another user namespace than the runtime?
+  bool ChangesUser() const { return user.valid() || Makes(oci::NamespaceType::kUser); }
 };
 
 // CLONE_NEW… of clone(2).
@@ -42,19 +44,10 @@ int CloneFlag(oci::NamespaceType type);
 // namespace, or one of another type.
 Result<NamespacePlan> PlanNamespaces(const oci::Linux& config);
 
-// This process's namespaces for its children as they were, put back when this is destroyed: its
-// later children (hooks) belong to the runtime. Before a second thread.
-class ChildNamespaces {
- public:
-  // Enters and makes what `plan` has for children; `offsets` are of linux.timeOffsets.
-  static Result<ChildNamespaces> Enter(const NamespacePlan& plan,
-                                       const std::map<std::string, oci::TimeOffset>& offsets);
-  ChildNamespaces(ChildNamespaces&&) = default;
-  ~ChildNamespaces();
+// Is it one that the runtime itself is in?
+bool IsOurs(const oci::Namespace& entry);
 
- private:
-  ChildNamespaces() = default;
-  std::vector<NamespacePlan::Joined> before_;
-};
+// To stand where the process `pid` does: all of its namespaces that are not ours.
+Result<NamespacePlan> PlanNamespacesOf(pid_t pid);
 
 }  // namespace wasmoor::jail

@@ -11,6 +11,7 @@
 
 #include <csignal>
 
+#include "jail/spawn_namespaces.h"
 #include "wasmoor/os/clone.h"
 
 namespace wasmoor::jail {
@@ -60,14 +61,14 @@ TEST(NamespacesTest, NewOnesAreMadeWhereTheyCanBe) {
   EXPECT_FALSE(plan->Makes(NamespaceType::kUser));
 }
 
-TEST(NamespacesTest, AUserNamespaceIsEnteredFirst) {
+TEST(NamespacesTest, AUserNamespaceIsApartFromTheOthers) {
   const auto plan = PlanNamespaces(With({{NamespaceType::kNetwork, "/proc/self/ns/net"},
                                          {NamespaceType::kPid, "/proc/self/ns/pid"},
                                          {NamespaceType::kUser, "/proc/self/ns/user"}}));
   ASSERT_TRUE(plan.has_value()) << plan.error().message();
-  ASSERT_EQ(plan->joined.size(), 2u);
-  EXPECT_EQ(plan->joined[0].type, NamespaceType::kUser);
-  EXPECT_EQ(plan->joined_for_children.size(), 1u);
+  EXPECT_TRUE(plan->user.valid());
+  EXPECT_TRUE(plan->ChangesUser());
+  EXPECT_EQ(plan->joined.size(), 2u);
 }
 
 TEST(NamespacesTest, APathThatIsNoNamespaceOrAnotherIsTold) {
@@ -88,7 +89,7 @@ TEST(NamespacesTest, AChildCountsFromOtherOffsetsAndTheRuntimeItselfDoesNot) {
     timespec before;
     clock_gettime(CLOCK_BOOTTIME, &before);
     constexpr time_t kDay = 86400;
-    auto entered = ChildNamespaces::Enter(*plan, {{"boottime", {kDay, 0}}});
+    auto entered = NamespacesForChild::Enter(*plan, {{"boottime", {kDay, 0}}}, nullptr);
     if (!entered) return kNoRights;
     const auto cloned = os::Clone({});
     if (cloned->pid == 0) {
@@ -98,7 +99,7 @@ TEST(NamespacesTest, AChildCountsFromOtherOffsetsAndTheRuntimeItselfDoesNot) {
     }
     const int child = StatusOf(cloned->pid);
     {
-      const ChildNamespaces ended = std::move(*entered);
+      const NamespacesForChild ended = std::move(*entered);
     }
     const bool back = InodeOf("/proc/self/ns/time") == InodeOf("/proc/self/ns/time_for_children");
     return child != 0 ? 1 : back ? 0 : 2;
@@ -119,7 +120,7 @@ TEST(NamespacesTest, OnlyTheChildIsInAPidNamespaceThatIsJoined) {
     const auto plan = PlanNamespaces(With({{NamespaceType::kPid, path}}));
     int result = 1;
     if (plan) {
-      auto entered = ChildNamespaces::Enter(*plan, {});
+      auto entered = NamespacesForChild::Enter(*plan, {}, nullptr);
       const auto cloned = os::Clone({});
       if (cloned->pid == 0) _exit(getpid() == 2 ? 0 : 1);
       result = StatusOf(cloned->pid);

@@ -121,8 +121,7 @@ Status Place::WriteFile(const char* name, std::string_view text) const {
   const std::string fresh = name + std::string(kNew);
   const os::Fd file = TRY(os::OpenAt(directory_, fresh.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  TRY_AS(os::WriteAll(file, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}), "{}",
-         name);
+  TRY_AS(os::WriteAll(file, text), "{}", name);
   return os::RenameAt(directory_, fresh.c_str(), name);
 }
 

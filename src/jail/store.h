@@ -18,8 +18,7 @@
 //     ROOT/ID/              mode 0700; flock(2)ed by the command that changes the container
 //     ROOT/ID/state.json    a Record; written beside its name and renamed
 //     ROOT/ID/config.json   the bundle's at the time of `create`: the bundle may change or vanish
-//     ROOT/ID/start         a FIFO, there from the end of `create` until `start` has been through
-//     it
+//     ROOT/ID/start         a socket, see start_gate.h
 //
 // WHY A KILL LOSES NOTHING. The directory is made first and removed last, and a record says what is
 // about to be made (the control group's path, the process) before it is. So whatever a command that

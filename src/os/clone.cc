@@ -30,6 +30,11 @@ Result<Cloned> Clone(const CloneOptions& options) {
   arguments.flags = options.namespaces | CLONE_PIDFD;
   arguments.pidfd = reinterpret_cast<uint64_t>(&process);
   arguments.exit_signal = SIGCHLD;
+  if (options.sibling) {
+    // Then the signal is the one that our own parent gets of us (clone(2)).
+    arguments.flags |= CLONE_PARENT;
+    arguments.exit_signal = 0;
+  }
   if (options.cgroup != nullptr) {
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<uint64_t>(options.cgroup->get());

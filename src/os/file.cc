@@ -110,6 +110,10 @@ Status WriteAll(const Fd& file, std::span<const uint8_t> bytes) {
   return {};
 }
 
+Status WriteAll(const Fd& file, std::string_view text) {
+  return WriteAll(file, std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
+}
+
 Status WriteAt(const Fd& file, std::span<const uint8_t> bytes, uint64_t offset) {
   while (!bytes.empty()) {
     const ssize_t put = Retry(

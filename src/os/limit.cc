@@ -46,17 +46,19 @@ Result<int> ParseLimitName(std::string_view name) {
   return Fail(Code::kInvalidArgument, "'{}' is no limit of a process (RLIMIT_NOFILE is one)", name);
 }
 
-Status SetLimit(int resource, const ResourceLimit& limit) {
+Status SetLimit(pid_t process, int resource, const ResourceLimit& limit) {
   // RLIM_INFINITY is UINT64_MAX.
   const struct rlimit wanted = {.rlim_cur = limit.soft, .rlim_max = limit.hard};
-  if (::setrlimit(resource, &wanted) == 0) return {};
+  if (::prlimit(process, static_cast<__rlimit_resource>(resource), &wanted, nullptr) == 0)
+    return {};
   const int error = errno;
-  const ResourceLimit now = GetLimit(resource);
-  if (error == EPERM && limit.hard > now.hard)
+  struct rlimit now = {};
+  ::prlimit(process, static_cast<__rlimit_resource>(resource), nullptr, &now);
+  if (error == EPERM && limit.hard > now.rlim_max)
     return FailErrno(error,
                      "a hard limit of {} is above the present one, {}, which only CAP_SYS_RESOURCE "
                      "may raise",
-                     Text(limit.hard), Text(now.hard));
+                     Text(limit.hard), Text(now.rlim_max));
   return FailErrno(error, "limits of {} and {}", Text(limit.soft), Text(limit.hard));
 }
 

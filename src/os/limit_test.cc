@@ -28,7 +28,7 @@ TEST(LimitTest, NamesAreUnderstoodAndSet) {
   const int files = ParseLimitName("RLIMIT_NOFILE").value_or(-1);
   ASSERT_EQ(files, RLIMIT_NOFILE);
   EXPECT_EQ(InChild([&] {
-              if (!SetLimit(files, {.soft = 40, .hard = 50})) return 1;
+              if (!SetLimit(0, files, {.soft = 40, .hard = 50})) return 1;
               const ResourceLimit now = GetLimit(files);
               return now.soft == 40 && now.hard == 50 ? 0 : 2;
             }),
@@ -40,9 +40,9 @@ TEST(LimitTest, NamesAreUnderstoodAndSet) {
 
 TEST(LimitTest, RaisingAHardLimitWithoutTheRightSaysSo) {
   EXPECT_EQ(InChild([] {
-              if (!SetCapabilities({}) || !SetLimit(RLIMIT_NOFILE, {.soft = 40, .hard = 50}))
+              if (!SetCapabilities({}) || !SetLimit(0, RLIMIT_NOFILE, {.soft = 40, .hard = 50}))
                 return 1;
-              const Status set = SetLimit(RLIMIT_NOFILE, {.soft = 40, .hard = 60});
+              const Status set = SetLimit(0, RLIMIT_NOFILE, {.soft = 40, .hard = 60});
               if (set) return 2;
               return set.error().message().find("CAP_SYS_RESOURCE") != std::string::npos ? 0 : 3;
             }),

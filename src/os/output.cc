@@ -24,16 +24,22 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kMostOutput = 64 << 10;
 constexpr int kSignalStatus = 128;
 
+// `input` may be none: /dev/null. Nothing else that is open here is open there.
 Result<pid_t> Spawn(const std::string& program, std::span<const std::string> arguments,
-                    const Fd& output) {
+                    const Fd& input, const Fd& output) {
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (input.valid()) {
+    posix_spawn_file_actions_adddup2(&actions, input.get(), STDIN_FILENO);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  }
   posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   pid_t pid = 0;
   const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -69,6 +75,26 @@ bool WaitUntil(pid_t pid, Clock::time_point until, int* status) {
   }
 }
 
+Result<Output> RunAndRead(const std::string& program, std::span<const std::string> arguments,
+                          const Fd& input, std::chrono::milliseconds patience) {
+  const auto until = Clock::now() + patience;
+  std::array<int, 2> ends;
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return FailErrno(errno, "pipe");
+  const Fd reading(ends[0]);
+  Fd writing(ends[1]);
+  const pid_t pid = TRY(Spawn(program, arguments, input, writing));
+  writing.Close();
+  Output output;
+  int status = 0;
+  if (!ReadUntil(reading, until, &output.text) || !WaitUntil(pid, until, &status)) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return Fail(Code::kDeadlineExceeded, "{}: no answer within {} ms", program, patience.count());
+  }
+  output.status = WIFSIGNALED(status) ? kSignalStatus + WTERMSIG(status) : WEXITSTATUS(status);
+  return output;
+}
+
 }  // namespace
 
 std::optional<std::string> FindProgram(std::string_view name) {
@@ -89,22 +115,12 @@ std::optional<std::string> FindProgram(std::string_view name) {
 
 Result<Output> ReadOutput(const std::string& program, std::span<const std::string> arguments,
                           std::chrono::milliseconds patience) {
-  const auto until = Clock::now() + patience;
-  std::array<int, 2> ends;
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return FailErrno(errno, "pipe");
-  const Fd reading(ends[0]);
-  Fd writing(ends[1]);
-  const pid_t pid = TRY(Spawn(program, arguments, writing));
-  writing.Close();
-  Output output;
-  int status = 0;
-  if (!ReadUntil(reading, until, &output.text) || !WaitUntil(pid, until, &status)) {
-    kill(pid, SIGKILL);
-    waitpid(pid, nullptr, 0);
-    return Fail(Code::kDeadlineExceeded, "{}: no answer within {} ms", program, patience.count());
-  }
-  output.status = WIFSIGNALED(status) ? kSignalStatus + WTERMSIG(status) : WEXITSTATUS(status);
-  return output;
+  return RunAndRead(program, arguments, Fd(), patience);
+}
+
+Result<Output> ReadOutputOfSelf(std::span<const std::string> arguments, const Fd& input,
+                                std::chrono::milliseconds patience) {
+  return RunAndRead("/proc/self/exe", arguments, input, patience);
 }
 
 }  // namespace wasmoor::os

@@ -38,6 +38,8 @@ Status SpawnSelfDetached(std::span<const std::string> arguments, const Fd& input
   posix_spawn_file_actions_adddup2(&actions, input.get(), STDIN_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  // Whoever started us may wait for the end of a pipe that we were given without close-on-exec.
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -82,6 +84,11 @@ Result<Fd> OpenProcess(pid_t pid) {
   Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process.valid()) return FailErrno(errno, "process {}", pid);
   return process;
+}
+
+Status SignalProcess(const Fd& process, int signal) {
+  if (syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0) return {};
+  return FailErrno(errno, "signal {}", signal);
 }
 
 Result<Fd> CopyDescriptor(const Fd& process, int number) {

@@ -24,7 +24,7 @@ static_assert(sizeof(KernelPolicy) == 48);
 
 }  // namespace
 
-Status SetScheduling(const SchedulingPolicy& policy) {
+Status SetScheduling(pid_t process, const SchedulingPolicy& policy) {
   KernelPolicy kernel;
   kernel.policy = policy.policy;
   kernel.flags = policy.flags;
@@ -33,13 +33,13 @@ Status SetScheduling(const SchedulingPolicy& policy) {
   kernel.runtime = policy.runtime;
   kernel.deadline = policy.deadline;
   kernel.period = policy.period;
-  if (syscall(SYS_sched_setattr, 0, &kernel, 0) == 0) return {};
+  if (syscall(SYS_sched_setattr, process, &kernel, 0) == 0) return {};
   return FailErrno(errno, "scheduling policy {}, nice {}, priority {}", policy.policy, policy.nice,
                    policy.priority);
 }
 
-Status SetIoPriority(int io_class, int level) {
-  if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(io_class, level)) == 0)
+Status SetIoPriority(pid_t process, int io_class, int level) {
+  if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, process, IOPRIO_PRIO_VALUE(io_class, level)) == 0)
     return {};
   return FailErrno(errno, "disk priority of class {}, level {}", io_class, level);
 }

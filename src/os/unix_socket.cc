@@ -28,26 +28,51 @@ Fd DescriptorIn(msghdr* message) {
   return Fd(number);
 }
 
-}  // namespace
-
-Result<Fd> ConnectUnix(const std::string& path) {
+// `path` is shorter than an address has room for.
+struct sockaddr_un AddressOf(const std::string& path) {
   struct sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  Fd place;
-  std::string name = path;
-  if (name.size() >= sizeof(address.sun_path)) {
-    // The same socket by a short name.
-    place = TRY(OpenAt(Fd(), path.c_str(), O_PATH));
-    name = fmt::format("/proc/self/fd/{}", place.get());
-  }
-  std::memcpy(address.sun_path, name.data(), name.size());
-  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+std::string PathBelow(const Fd& directory, const char* name) {
+  return fmt::format("/proc/self/fd/{}/{}", directory.get(), name);
+}
+
+Result<Fd> Connect(int type, const std::string& path, std::string_view name) {
+  const struct sockaddr_un address = AddressOf(path);
+  Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return FailErrno(errno, "socket");
   while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
          0) {
-    if (errno != EINTR) return FailErrno(errno, "connect to {}", path);
+    if (errno != EINTR) return FailErrno(errno, "connect to {}", name);
   }
   return socket;
+}
+
+}  // namespace
+
+Result<Fd> ConnectUnix(const std::string& path) {
+  if (path.size() < sizeof(sockaddr_un::sun_path)) return Connect(SOCK_STREAM, path, path);
+  // The same socket by a short name.
+  const Fd place = TRY(OpenAt(Fd(), path.c_str(), O_PATH));
+  return Connect(SOCK_STREAM, fmt::format("/proc/self/fd/{}", place.get()), path);
+}
+
+Result<Fd> ListenUnix(const Fd& directory, const char* name) {
+  const struct sockaddr_un address = AddressOf(PathBelow(directory, name));
+  Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return FailErrno(errno, "socket");
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return FailErrno(errno, "bind socket {}", name);
+  constexpr int kWaiting = 8;
+  if (::listen(socket.get(), kWaiting) != 0) return FailErrno(errno, "listen on {}", name);
+  return socket;
+}
+
+Result<Fd> ConnectUnix(const Fd& directory, const char* name) {
+  return Connect(SOCK_SEQPACKET, PathBelow(directory, name), name);
 }
 
 Status Send(const Fd& socket, std::string_view bytes, const Fd* descriptor) {

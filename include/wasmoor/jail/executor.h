@@ -46,6 +46,10 @@ class Program {
 
   virtual Privileges privileges() const = 0;
 
+  // Whether Become ends in execve(2). If not, `confine` also closes what execve would close, as
+  // that is what tells `start` that the program runs.
+  virtual bool executes() const = 0;
+
   // Descriptors of this object that Become needs. All others but 0 to 2 and those that the caller
   // preserves are closed before.
   virtual std::span<const os::Fd* const> keeps() const { return {}; }

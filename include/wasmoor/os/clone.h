@@ -13,6 +13,7 @@ namespace wasmoor::os {
 struct CloneOptions {
   uint64_t namespaces = 0;     // CLONE_NEW… of clone(2).
   const Fd* cgroup = nullptr;  // A directory of cgroup v2 that the child starts in; null: ours.
+  bool sibling = false;        // A child of our parent, who waits for it (CLONE_PARENT).
 };
 
 // The two ends of a clone.
@@ -27,8 +28,8 @@ struct Cloned {
 // (raise(3) and abort(3) miss their aim), and no handler of pthread_atfork(3) runs.
 Result<Cloned> Clone(const CloneOptions& options);
 
-// unshare(2) and setns(2), for this process. `type`: CLONE_NEW… that the descriptor must be of; 0:
-// any.
+// unshare(2) and setns(2), for this process. `type`: CLONE_NEW… that the descriptor must be of, 0:
+// any; with a pidfd those of its process, all at once or none.
 Status Unshare(int namespaces);
 Status EnterNamespace(const Fd& file, int type);
 

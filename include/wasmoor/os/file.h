@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "wasmoor/base/result.h"
@@ -34,6 +35,7 @@ Result<std::vector<uint8_t>> ReadAll(const Fd& file, uint64_t max_bytes);
 
 // Appends all of `bytes` at the descriptor's position. After an Error some of it may be written.
 Status WriteAll(const Fd& file, std::span<const uint8_t> bytes);
+Status WriteAll(const Fd& file, std::string_view text);
 Status WriteAt(const Fd& file, std::span<const uint8_t> bytes, uint64_t offset);
 
 // The names in a directory, without "." and "..", in no order. `directory` may be O_PATH.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "wasmoor/base/result.h"
+#include "wasmoor/os/fd.h"
 
 namespace wasmoor::os {
 
@@ -18,10 +19,14 @@ struct Output {
   std::string text;  // Its standard output, at most 64 KiB of it.
 };
 
-// Runs a program and waits for it, with /dev/null as its standard input and standard error. It is
-// killed if it takes longer than `patience` (kDeadlineExceeded). arguments[0] is the name it goes
-// by. Any thread.
+// Runs a program and waits for it, with /dev/null as its standard input and standard error and with
+// no other descriptor of this process. It is killed if it takes longer than `patience`
+// (kDeadlineExceeded). arguments[0] is the name it goes by. Any thread.
 Result<Output> ReadOutput(const std::string& program, std::span<const std::string> arguments,
                           std::chrono::milliseconds patience);
+
+// The same of this very program, whatever became of its name, with `input` as its standard input.
+Result<Output> ReadOutputOfSelf(std::span<const std::string> arguments, const Fd& input,
+                                std::chrono::milliseconds patience);
 
 }  // namespace wasmoor::os

@@ -33,6 +33,9 @@ Result<Fd> OpenProcess(pid_t pid);
 // its user namespace; else kPermissionDenied. kNotFound: it has ended. EBADF: no such descriptor.
 Result<Fd> CopyDescriptor(const Fd& process, int number);
 
+// pidfd_send_signal(2). ESRCH: it has ended.
+Status SignalProcess(const Fd& process, int signal);
+
 // A file that exists in memory only, holding `bytes`, its position at the start.
 Result<Fd> FileInMemory(const char* name, std::span<const uint8_t> bytes);
 

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "wasmoor/base/result.h"
 
-// What the C library has no functions for, of the calling thread.
+// What the C library has no functions for. `process` 0: the calling thread.
 namespace wasmoor::os {
 
 // The fields of sched_setattr(2).
@@ -15,10 +17,10 @@ struct SchedulingPolicy {
   uint32_t priority = 0;
   uint64_t runtime = 0, deadline = 0, period = 0;  // Nanoseconds.
 };
-Status SetScheduling(const SchedulingPolicy& policy);
+Status SetScheduling(pid_t process, const SchedulingPolicy& policy);
 
 // ioprio_set(2): IOPRIO_CLASS_… and the level within it, 0 to 7.
-Status SetIoPriority(int io_class, int level);
+Status SetIoPriority(pid_t process, int io_class, int level);
 
 // keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: a new session keyring of this name, which this thread can
 // search and nobody else's keys are in.

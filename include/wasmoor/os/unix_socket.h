@@ -14,6 +14,12 @@ namespace wasmoor::os {
 // A stream to whoever listens at `path`, however long that is.
 Result<Fd> ConnectUnix(const std::string& path);
 
+// A socket of SOCK_SEQPACKET that listens as `name` in `directory`, which may be O_PATH, and a
+// connection to one. kUnavailable (ECONNREFUSED): it is there and nobody listens any more. They
+// need /proc.
+Result<Fd> ListenUnix(const Fd& directory, const char* name);
+Result<Fd> ConnectUnix(const Fd& directory, const char* name);
+
 // Sends all of `bytes`, and `descriptor` (null: none) with the first of them. On a SOCK_SEQPACKET
 // socket that is one message. kUnavailable (EPIPE) if nobody is there any more.
 Status Send(const Fd& socket, std::string_view bytes, const Fd* descriptor);
