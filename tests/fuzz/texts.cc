@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cmd/wasmoor/run_options.h"
+#include "cmd/wasmoor/wasmoor.h"
 #include "fuzz/input.h"
 #include "wasmoor/base/check.h"
 #include "wasmoor/base/units.h"
@@ -25,7 +26,8 @@ bool IsAlone() {
 void Options(Input& input) {
   cmd::RunFlags flags;
   std::vector<std::string> operands, words;
-  cmd::Options options("run", "");
+  const cmd::Wasmoor executable;
+  cmd::Options options(executable, "run", "");
   flags.Configure(options);
   options.Take({.usage = "FILE [ARGS...]",
                 .target = &operands,

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "cmd/wasmoor/command.h"
+#include "cmd/line/command.h"
 #include "wasmoor/wasm/cache.h"
 
 namespace wasmoor::cmd {

@@ -8,7 +8,7 @@
 #include "cmd/engines.h"
 #include "cmd/wasmoor/cache_access.h"
 #include "cmd/wasmoor/progress.h"
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/text.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/process.h"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "cmd/wasmoor/command.h"
+#include "cmd/line/command.h"
 #include "cmd/wasmoor/run_options.h"
 #include "wasmoor/program/program.h"
 #include "wasmoor/wasm/cache.h"

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cmd/wasmoor/findings.h"
-#include "cmd/wasmoor/json_text.h"
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/json_text.h"
+#include "cmd/line/text.h"
 #include "wasmoor/os/features.h"
 
 namespace wasmoor::cmd {

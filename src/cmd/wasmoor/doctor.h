@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "cmd/wasmoor/command.h"
+#include "cmd/line/command.h"
 
 namespace wasmoor::cmd {
 

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "cmd/wasmoor/findings.h"
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/text.h"
 #include "wasmoor/base/units.h"
 #include "wasmoor/os/features.h"
 #include "wasmoor/os/output.h"

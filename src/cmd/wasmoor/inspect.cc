@@ -4,9 +4,10 @@
 #include <cstdio>
 
 #include "cmd/engines.h"
+#include "cmd/line/text.h"
 #include "cmd/wasmoor/cache_access.h"
 #include "cmd/wasmoor/run_report.h"
-#include "cmd/wasmoor/text.h"
+#include "cmd/wasmoor/wasmoor.h"
 #include "wasm/cache/hash.h"
 #include "wasmoor/program/program.h"
 
@@ -78,7 +79,7 @@ Result<int> InspectCommand::Run() {
     const Result<Inspection> inspection = Inspect(file);
     if (!inspection) {
       const Error& error = inspection.error();
-      fputs((json_ ? ErrorJson(file, error) : Describe("inspect", error)).c_str(), stderr);
+      fputs((json_ ? ErrorJson(file, error) : Describe("wasmoor inspect", error)).c_str(), stderr);
       status = StatusOf(error);
       continue;
     }

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "cmd/wasmoor/command.h"
+#include "cmd/line/command.h"
 #include "cmd/wasmoor/inspection.h"
 
 namespace wasmoor::cmd {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "cmd/wasmoor/json_text.h"
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/json_text.h"
+#include "cmd/line/text.h"
 #include "cmd/wasmoor/times.h"
 #include "wasmoor/base/units.h"
 

@@ -7,9 +7,9 @@
 #include <csignal>
 
 #include "cmd/engines.h"
+#include "cmd/line/text.h"
 #include "cmd/wasmoor/compiler.h"
 #include "cmd/wasmoor/run_report.h"
-#include "cmd/wasmoor/text.h"
 #include "cmd/wasmoor/usage_report.h"
 #include "wasmoor/base/units.h"
 #include "wasmoor/os/deadline.h"
@@ -109,8 +109,8 @@ void RunCommand::Configure(Options& options) {
 
 Status RunCommand::Check() { return flags_.Check(); }
 
-std::string RunCommand::Describe(std::string_view name, const Error& error) const {
-  if (!flags_.json) return Command::Describe(name, error);
+std::string RunCommand::Describe(std::string_view who, const Error& error) const {
+  if (!flags_.json) return Command::Describe(who, error);
   return ErrorJson(words_.empty() ? "" : words_[0], error);
 }
 

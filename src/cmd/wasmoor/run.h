@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cmd/wasmoor/command.h"
+#include "cmd/line/command.h"
 #include "cmd/wasmoor/run_options.h"
 #include "wasmoor/program/program.h"
 
@@ -16,7 +16,7 @@ class RunCommand : public Command {
   void Configure(Options& options) override;
   Status Check() override;
   Result<int> Run() override;
-  std::string Describe(std::string_view name, const Error& error) const override;
+  std::string Describe(std::string_view who, const Error& error) const override;
 
  private:
   Status StartDeadline(const std::string& file);

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "cmd/wasmoor/options.h"
+#include "cmd/line/options.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/wasi/grants.h"
 #include "wasmoor/wasm/engine.h"

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cmd/wasmoor/json_text.h"
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/json_text.h"
+#include "cmd/line/text.h"
 
 namespace wasmoor::cmd {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "cmd/wasmoor/json_text.h"
+#include "cmd/line/json_text.h"
 #include "wasmoor/base/units.h"
 
 namespace wasmoor::cmd {

@@ -1,6 +1,6 @@
 // man(7): requests begin with a dot at the start of a line; \- is the dash that can be copied.
-#include "cmd/wasmoor/help.h"
-#include "cmd/wasmoor/pages.h"
+#include "cmd/line/help.h"
+#include "cmd/line/pages.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -37,9 +37,9 @@ std::string Entry(std::string_view label, std::string_view text) {
   return fmt::format(".TP\n\\fB{}\\fR\n{}.\n", Escaped(label), Escaped(text));
 }
 
-std::string Title(std::string_view name) {
-  return fmt::format(".TH {} 1 \"\" \"wasmoor {}\" \"User Commands\"\n", Upper(Escaped(name)),
-                     WASMOOR_VERSION);
+std::string Title(const About& about, std::string_view name) {
+  return fmt::format(".TH {} {} \"\" \"wasmoor {}\" \"{}\"\n", Upper(Escaped(name)),
+                     about.manual_section, WASMOOR_VERSION, about.manual_heading);
 }
 
 // Full stops stand at the end of some descriptions and not of others.
@@ -57,35 +57,38 @@ std::string OptionsPart(const Options& options) {
     }
   }
   for (const auto& action : options.actions()) {
-    text += Heading(fmt::format("wasmoor {}", action->path()));
+    text += Heading(action->FullPath());
     text += fmt::format("{}.\n", Escaped(WithoutStop(action->summary())));
     for (const Option& option : action->options()) text += Entry(LabelOf(option), option.help);
   }
   return text;
 }
 
-std::string Environment() {
-  return Heading("Environment") +
-         Entry("WASMOOR_CACHE_DIR", "Folder of the compiled modules, an absolute path") +
-         Entry("NO_COLOR", "If it is set, no colours on a terminal");
+std::string Environment(const About& about) {
+  std::string text = Heading("Environment");
+  for (const auto& [name, meaning] : about.environment) text += Entry(name, meaning);
+  return text + Entry("NO_COLOR", "If it is set, no colours on a terminal");
 }
 
-std::string SeeAlso(std::string_view self) {
-  std::string text = Heading("See also");
+// `self`: the command whose page it stands on; empty: the executable's.
+std::string SeeAlso(const About& about, std::string_view self) {
   std::string list;
-  if (!self.empty()) list = "\\fBwasmoor\\fR(1)";
-  for (const CommandEntry& entry : AllCommands()) {
-    if (entry.name == self) continue;
-    list += fmt::format("{}\\fBwasmoor\\-{}\\fR(1)", list.empty() ? "" : ",\n", entry.name);
-  }
-  return text + list + "\n";
+  const auto add = [&](std::string_view page) {
+    list += fmt::format("{}\\fB{}\\fR({})", list.empty() ? "" : ",\n", Escaped(page),
+                        about.manual_section);
+  };
+  if (!self.empty()) add(about.name);
+  for (const CommandEntry& entry : about.commands)
+    if (entry.name != self) add(fmt::format("{}-{}", about.name, entry.name));
+  return Heading("See also") + list + "\n";
 }
 
 }  // namespace
 
-std::string ManPage(const Options& options) {
-  const std::string name = fmt::format("wasmoor-{}", options.path());
-  std::string text = Title(name) + Heading("Name") +
+std::string ManPage(Executable& executable, const Options& options) {
+  const About& about = executable.about();
+  const std::string name = fmt::format("{}-{}", about.name, options.path());
+  std::string text = Title(about, name) + Heading("Name") +
                      fmt::format("{} \\- {}\n", Escaped(name), Escaped(options.summary()));
   text += Heading("Synopsis") + ".nf\n\\fB" + Escaped(SynopsisOf(options)) + "\\fR\n.fi\n";
   if (!options.about().empty()) text += Heading("Description");
@@ -95,26 +98,26 @@ std::string ManPage(const Options& options) {
     first = false;
   }
   text += OptionsPart(options) + Heading("Exit status");
-  for (const auto& [status, meaning] : StatusesOf(options)) text += Entry(status, meaning);
-  text += Environment();
+  for (const auto& [status, meaning] : StatusesOf(executable, options))
+    text += Entry(status, meaning);
+  text += Environment(about);
   if (!options.examples().empty()) text += Heading("Examples");
   for (const auto& [command, meaning] : options.examples())
     text += Entry(command, WithoutStop(meaning));
-  return text + SeeAlso(options.path());
+  return text + SeeAlso(about, options.path());
 }
 
-std::string OverviewManPage() {
-  std::string text =
-      Title("wasmoor") + Heading("Name") +
-      "wasmoor \\- run WebAssembly programs, each in a sandbox of its own\n" + Heading("Synopsis") +
-      ".nf\n\\fBwasmoor COMMAND [OPTIONS] ...\n" + "wasmoor \\-\\-version [\\-\\-json]\\fR\n.fi\n" +
-      Heading("Description") +
-      "A program is granted nothing that no option names: no directory, no variable, no "
-      "network. It is compiled once, into a cache that only its owner can write.\n";
-  text += Heading("Commands");
-  for (const CommandEntry& entry : AllCommands())
-    text += Entry(fmt::format("wasmoor {}", entry.name), entry.summary);
-  return text + Environment() + SeeAlso("");
+std::string OverviewManPage(Executable& executable) {
+  const About& about = executable.about();
+  std::string text = Title(about, about.name) + Heading("Name") +
+                     fmt::format("{} \\- {}\n", Escaped(about.name), Escaped(about.purpose)) +
+                     Heading("Synopsis");
+  text += fmt::format(".nf\n\\fB{}\n{} \\-\\-version [\\-\\-json]\\fR\n.fi\n",
+                      Escaped(OverviewSynopsis(executable)), Escaped(about.name));
+  text += Heading("Description") + Escaped(about.description) + "\n" + Heading("Commands");
+  for (const CommandEntry& entry : about.commands)
+    text += Entry(fmt::format("{} {}", about.name, entry.name), entry.summary);
+  return text + OptionsPart(DescribeGlobals(executable)) + Environment(about) + SeeAlso(about, "");
 }
 
 }  // namespace wasmoor::cmd

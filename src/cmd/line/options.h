@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,7 +20,13 @@
 // and 0.17 million for the fifteen of `run` (callgrind).
 namespace wasmoor::cmd {
 
-enum class Completes : uint8_t { kNothing, kFiles, kDirectories };
+class Executable;
+
+enum class Completes : uint8_t { kNothing, kFiles, kDirectories, kCommands };
+
+// How options are written. kGo is what programs accept that are written in Go, as the callers of
+// those take for granted: one dash is as good as two, and a flag may have a value ("--all=false").
+enum class Dialect : uint8_t { kGnu, kGo };
 
 using Words = std::vector<std::string_view>;
 
@@ -50,15 +57,17 @@ struct Operands {
   size_t least = 0, most = 0;
   // Everything from the first one on is an operand, options of somebody else included.
   bool verbatim = false;
-  Completes completes = Completes::kNothing;
+  Completes completes = Completes::kNothing;  // kCommands: the executable's, and no others.
   Words (*words)() = nullptr;
 };
 
-// The descriptions are literals: nothing is copied. Targets outlive it.
+// The descriptions are literals: nothing is copied. Targets and the executable outlive it.
 class Options {
  public:
-  // The words after `wasmoor`: "run", "cache ls".
-  Options(std::string_view path, std::string_view summary) : path_(path), summary_(summary) {}
+  // `path`: the words after the executable's name: "run", "cache ls"; empty for the options that
+  // stand before a command.
+  Options(const Executable& executable, std::string_view path, std::string_view summary)
+      : executable_(&executable), path_(path), summary_(summary) {}
 
   // Heading of the options that are declared from here on. Two stretches of one name are one
   // section.
@@ -76,6 +85,8 @@ class Options {
   // Where the name of the action goes that Parse meets: "ls".
   void TakeAction(std::string_view& target) { action_ = &target; }
 
+  // Makes a text as good as a literal, for one that has the executable's name in it.
+  std::string_view Keep(std::string text) { return kept_.emplace_front(std::move(text)); }
   void About(std::string_view paragraph) { about_.push_back(paragraph); }
   void ExitStatus(std::string_view status, std::string_view meaning) {
     statuses_.emplace_back(status, meaning);
@@ -88,6 +99,19 @@ class Options {
   // Fills the targets. kInvalidArgument says what is wrong and, if something known is near it, what
   // was probably meant.
   Result<Parsed> Parse(std::span<char* const> words);
+
+  // The same for options that stand before something else: `count` words are theirs.
+  struct Leading {
+    Parsed parsed = Parsed::kRun;
+    size_t count = 0;
+  };
+  Result<Leading> ParseLeading(std::span<char* const> words);
+
+  const Executable& executable() const { return *executable_; }
+  // "wasmoor cache ls"
+  std::string FullPath() const;
+  // The only words that stand for an operand; empty: any.
+  Words OperandWords() const;
 
   using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
   std::string_view path() const { return path_; }
@@ -105,12 +129,15 @@ class Options {
 
   Option& Add(Option option);
   Status ParseOption(Cursor& cursor);
+  Status ParseFlag(const Option& option, std::string_view name,
+                   const std::string_view* value) const;
   Status TakeOperand(std::string_view word);
   Status CheckCount() const;
   Result<Parsed> ParseAction(std::span<char* const> words);
   const Option* Find(std::string_view name) const;
   tl::unexpected<Error> Unknown(std::string_view name) const;
 
+  const Executable* executable_;
   std::string_view path_, summary_, section_ = "Options";
   std::string_view* action_ = nullptr;
   std::vector<Option> options_;
@@ -118,6 +145,7 @@ class Options {
   std::vector<std::unique_ptr<Options>> actions_;
   std::vector<std::string_view> about_;
   Pairs statuses_, examples_;
+  std::forward_list<std::string> kept_;
 };
 
 }  // namespace wasmoor::cmd

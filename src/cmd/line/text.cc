@@ -1,4 +1,4 @@
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/text.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>

@@ -1,4 +1,4 @@
-#include "cmd/wasmoor/nearest.h"
+#include "cmd/line/nearest.h"
 
 #include <fmt/format.h>
 

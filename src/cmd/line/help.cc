@@ -1,11 +1,8 @@
-#include "cmd/wasmoor/help.h"
+#include "cmd/line/help.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "cmd/engines.h"
-#include "cmd/wasmoor/json_text.h"
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/text.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -90,10 +87,8 @@ std::string SynopsisOf(const Options& options) {
   for (const auto& action : options.actions())
     text += (text.empty() ? "" : "\n") + SynopsisOf(*action);
   if (!text.empty()) return text;
-  text = fmt::format("wasmoor {}", options.path());
-  const bool any = std::any_of(options.options().begin(), options.options().end(),
-                               [](const Option& option) { return !option.hidden; });
-  if (any) text += " [OPTIONS]";
+  text = options.FullPath();
+  if (!SectionsOf(options).empty()) text += " [OPTIONS]";
   if (!options.operands().usage.empty()) text += fmt::format(" {}", options.operands().usage);
   return text;
 }
@@ -106,14 +101,20 @@ std::string LabelOf(const Option& option) {
   return label;
 }
 
-Options::Pairs StatusesOf(const Options& options) {
+Options::Pairs StatusesOf(const Executable& executable, const Options& options) {
   Options::Pairs statuses = options.statuses();
-  statuses.emplace_back("125", "wasmoor itself failed");
-  statuses.emplace_back("2", "The command line is wrong");
+  const auto& common = executable.about().statuses;
+  statuses.insert(statuses.end(), common.begin(), common.end());
   return statuses;
 }
 
-std::string HelpText(const Options& options, size_t width, bool color) {
+std::string OverviewSynopsis(Executable& executable) {
+  const bool globals = !SectionsOf(DescribeGlobals(executable)).empty();
+  return fmt::format("{}{} COMMAND [OPTIONS] ...", executable.name(), globals ? " [OPTIONS]" : "");
+}
+
+std::string HelpText(const Executable& executable, const Options& options, size_t width,
+                     bool color) {
   std::string text =
       fmt::format("{}\n\n{}", options.summary(), Styled("Usage:", Style::kBold, color));
   const std::string synopsis = SynopsisOf(options);
@@ -123,45 +124,32 @@ std::string HelpText(const Options& options, size_t width, bool color) {
     text += fmt::format("\n{}\n", Wrap(paragraph, width, 0));
   text += SectionsText(options, width, color);
   for (const auto& action : options.actions()) {
-    text += Heading(fmt::format("wasmoor {}", action->path()), color);
+    text += Heading(action->FullPath(), color);
     text +=
         fmt::format("{:{}}{}\n", "", kIndent, Wrap(action->summary(), width - kIndent, kIndent));
     for (const Option& option : action->options())
       text += Entry(LabelOf(option), Sentence(option), kColumn, width, color);
   }
-  text += PairsText("Exit status", StatusesOf(options), width, color);
+  text += PairsText("Exit status", StatusesOf(executable, options), width, color);
   return text + ExamplesText(options, width, color);
 }
 
-std::string OverviewText(size_t width, bool color) {
-  std::string text = "wasmoor runs WebAssembly programs, each in a sandbox of its own.\n\n";
-  text += Styled("Usage:", Style::kBold, color) + " wasmoor COMMAND [OPTIONS] ...\n";
+std::string OverviewText(Executable& executable, size_t width, bool color) {
+  const About& about = executable.about();
+  std::string text =
+      fmt::format("{}\n\n{} {}\n", about.opening, Styled("Usage:", Style::kBold, color),
+                  OverviewSynopsis(executable));
   Options::Pairs commands;
-  for (const CommandEntry& entry : AllCommands()) commands.emplace_back(entry.name, entry.summary);
+  for (const CommandEntry& entry : about.commands) commands.emplace_back(entry.name, entry.summary);
   text += PairsText("Commands", commands, width, color);
+  text += SectionsText(DescribeGlobals(executable), width, color);
+  const std::string help = fmt::format("{} help COMMAND", about.name);
+  const std::string version = fmt::format("{} --version [--json]", about.name);
   text += PairsText("More",
-                    {{"wasmoor help COMMAND", "What a command takes, with examples"},
-                     {"wasmoor --version [--json]", "This program's version, and its engines'"}},
+                    {{help, "What a command takes, with examples"},
+                     {version, "This program's version, and its engines'"}},
                     width, color);
-  return text +
-         PairsText("Examples",
-                   {{"wasmoor run hello.wasm", "Runs it; it sees no file, no variable, no network"},
-                    {"wasmoor inspect hello.wasm", "Says what it is and what it needs"},
-                    {"wasmoor doctor", "Says what of this machine can be used"}},
-                   width, color);
-}
-
-std::string VersionText(bool json) {
-  if (json) {
-    nlohmann::ordered_json report = {{"version", WASMOOR_VERSION}};
-    for (const wasm::EngineFactory& engine : Engines())
-      report["engines"].push_back({{"name", engine.name}, {"version", engine.version}});
-    return JsonLine(report);
-  }
-  std::string text = "wasmoor " WASMOOR_VERSION "\n";
-  for (const wasm::EngineFactory& engine : Engines())
-    text += fmt::format("engine {} {}\n", engine.name, engine.version);
-  return text;
+  return text + PairsText("Examples", {about.examples.begin(), about.examples.end()}, width, color);
 }
 
 }  // namespace wasmoor::cmd

@@ -1,4 +1,6 @@
-#include "cmd/wasmoor/options.h"
+#include "cmd/line/options.h"
+
+#include "cmd/line/executable.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,12 +12,24 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+// One without commands; what its command lines look like is all that matters here.
+class Painter : public Executable {
+ public:
+  explicit Painter(const About& about) : Executable(about) {}
+  std::string VersionText(bool) const override { return "1\n"; }
+  int Report(const Command*, std::string_view, const Error&, Failure) override { return 1; }
+};
+
+constexpr About kGnu = {.name = "painter"};
+constexpr About kGo = {.name = "painter", .dialect = Dialect::kGo};
+
 Words Colors() { return {"red", "green", "blue"}; }
 
 // A command line like that of `run`, and what parsing makes of words.
 class OptionsTest : public ::testing::Test {
  protected:
-  OptionsTest() : options_("paint", "Paint") {
+  explicit OptionsTest(const About& about = kGnu)
+      : painter_(about), options_(painter_, "paint", "Paint") {
     options_.Flag("--quiet", quiet_, "Say nothing").Letter("-q");
     options_.Value("--color", color_, "COLOR", "The color").OneOf(Colors);
     options_.Repeated("--dir", directories_, "DIR", "A directory");
@@ -37,6 +51,7 @@ class OptionsTest : public ::testing::Test {
     return parsed ? "" : parsed.error().message();
   }
 
+  Painter painter_;
   bool quiet_ = false;
   std::string color_ = "red";
   std::vector<std::string> directories_, operands_;
@@ -92,14 +107,47 @@ TEST_F(OptionsTest, AMissingOrWrongValueIsToldWithItsOption) {
 }
 
 TEST_F(OptionsTest, AMissingOperandIsToldWithTheUsage) {
-  EXPECT_EQ(Refusal({"--quiet"}), "FILE is missing: wasmoor paint FILE [ARGS...]");
+  EXPECT_EQ(Refusal({"--quiet"}), "FILE is missing: painter paint FILE [ARGS...]");
   EXPECT_THAT(operands_, IsEmpty());
+}
+
+TEST_F(OptionsTest, OptionsBeforeSomethingElseEndWhereItBegins) {
+  std::vector<std::string> texts = {"-q", "--color", "green", "mix", "--dir", "x"};
+  std::vector<char*> words;
+  for (std::string& text : texts) words.push_back(text.data());
+  const auto leading = options_.ParseLeading(words);
+  ASSERT_TRUE(leading);
+  EXPECT_EQ(leading->count, 3U);
+  EXPECT_EQ(color_, "green");
+  EXPECT_THAT(directories_, IsEmpty());
+}
+
+class GoOptionsTest : public OptionsTest {
+ protected:
+  GoOptionsTest() : OptionsTest(kGo) {}
+};
+
+TEST_F(GoOptionsTest, OneDashIsAsGoodAsTwo) {
+  ASSERT_TRUE(Parse({"-color", "green", "-dir=a", "--q", "file"}));
+  EXPECT_EQ(color_, "green");
+  EXPECT_THAT(directories_, ElementsAre("a"));
+  EXPECT_TRUE(quiet_);
+  EXPECT_EQ(Refusal({"---quiet", "file"}), "there is no option ---quiet; did you mean '--quiet'?");
+}
+
+TEST_F(GoOptionsTest, AFlagMayBeTakenBack) {
+  ASSERT_TRUE(Parse({"--quiet", "-quiet=false", "file"}));
+  EXPECT_FALSE(quiet_);
+  ASSERT_TRUE(Parse({"--quiet=T", "file"}));
+  EXPECT_TRUE(quiet_);
+  EXPECT_EQ(Refusal({"--quiet=no", "file"}), "--quiet: 'no': must be true or false");
 }
 
 TEST(ActionsTest, AnActionHasOptionsOfItsOwn) {
   bool all = false;
   std::string_view action;
-  Options options("store", "Keep things");
+  const Painter painter(kGnu);
+  Options options(painter, "store", "Keep things");
   options.TakeAction(action);
   options.Action("store ls", "List").Flag("--all", all, "All");
   options.Action("store prune", "Remove");
@@ -111,7 +159,7 @@ TEST(ActionsTest, AnActionHasOptionsOfItsOwn) {
   };
   EXPECT_EQ(parse({"ls", "--all"}), "ls");
   EXPECT_TRUE(all);
-  EXPECT_EQ(parse({}), "say which: wasmoor store ls or prune");
+  EXPECT_EQ(parse({}), "say which: painter store ls or prune");
   EXPECT_EQ(parse({"prun"}), "'prun': must be ls or prune; did you mean 'prune'?");
   EXPECT_EQ(parse({"prune", "--all"}), "there is no option --all");
   EXPECT_THAT(parse({"ls", "more"}), HasSubstr("'more'"));

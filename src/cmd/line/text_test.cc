@@ -1,4 +1,4 @@
-#include "cmd/wasmoor/text.h"
+#include "cmd/line/text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "cmd/wasmoor/json_text.h"
+#include "cmd/line/json_text.h"
 
 #include <nlohmann/json.hpp>
 
