@@ -1,3 +1,4 @@
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
@@ -5,6 +6,7 @@
 #include <csignal>
 
 #include "seccomp/child_test.h"
+#include "seccomp/filter_for_test.h"
 
 namespace wasmoor::seccomp {
 namespace {
@@ -135,6 +137,73 @@ TEST(CompileTest, CallsThatNobodyKnowsAreLeftOut) {
           {.names = {"of_a_later_kernel", "getppid"}, .action = "SCMP_ACT_ERRNO", .errno_ret = 5})),
       "exit 5");
 }
+
+// A list of what is allowed that somebody wrote when getcpu was new: all else gets EPERM.
+oci::Seccomp ListOfOldTimes() {
+  return {.default_action = "SCMP_ACT_ERRNO",
+          .architectures = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"},
+          .syscalls = {{.names = {"exit_group", "getppid"}, .action = "SCMP_ACT_ALLOW"},
+                       {.names = {"getcpu"}, .action = "SCMP_ACT_ERRNO", .errno_ret = 13}}};
+}
+
+int ErrnoOf(long number) { return ::syscall(number, -1, 0, 0, 0) < 0 ? errno : 0; }
+
+TEST(CompileTest, CallsNewerThanAllThatTheProfileNamesAreNotThereInsteadOfForbidden) {
+  const Program program = Must(Compile(ListOfOldTimes()));
+  const auto answer = [&](long number) {
+    return Below(program, [number] { return ErrnoOf(number); });
+  };
+  const std::string not_there = "exit " + std::to_string(ENOSYS);
+  EXPECT_EQ(answer(SYS_getcpu), "exit 13");
+  EXPECT_EQ(answer(SYS_getcpu - 1), "exit " + std::to_string(EPERM)) << "known, and not named";
+  EXPECT_EQ(answer(SYS_getcpu + 1), not_there);
+  EXPECT_EQ(answer(SYS_openat2), not_there);
+  EXPECT_EQ(answer(100'000), not_there);
+}
+
+TEST(CompileTest, ADefaultThatIsNoErrnoIsForNewCallsToo) {
+  oci::Seccomp profile = ListOfOldTimes();
+  profile.default_action = "SCMP_ACT_KILL_PROCESS";
+  EXPECT_EQ(Below(Must(Compile(profile)), [] { return ErrnoOf(SYS_openat2); }),
+            "signal " + std::to_string(SIGSYS));
+  profile.default_action = "SCMP_ACT_LOG";
+  EXPECT_EQ(Below(Must(Compile(profile)), [] { return ErrnoOf(SYS_openat2); }),
+            "exit " + std::to_string(EINVAL))
+      << "the kernel's own answer to a size of 0";
+}
+
+#if defined(__x86_64__)
+// Calls of the other architectures of this processor, asked of the filter: a kernel may lack them.
+TEST(CompileTest, EachArchitectureHasNewCallsOfItsOwn) {
+  constexpr uint32_t kX32Bit = 0x40000000;
+  constexpr int kGetcpuOf32Bits = 318;
+  const uint32_t not_there = SECCOMP_RET_ERRNO | ENOSYS;
+  const Program program = Must(Compile(ListOfOldTimes()));
+  const auto answer = [&](uint32_t architecture, uint32_t number) {
+    return AnswerOf(program.instructions,
+                    {.nr = static_cast<int>(number), .arch = architecture, .args = {}});
+  };
+  EXPECT_EQ(answer(AUDIT_ARCH_I386, kGetcpuOf32Bits), uint32_t{SECCOMP_RET_ERRNO | 13});
+  EXPECT_EQ(answer(AUDIT_ARCH_I386, kGetcpuOf32Bits - 1), uint32_t{SECCOMP_RET_ERRNO | EPERM});
+  EXPECT_EQ(answer(AUDIT_ARCH_I386, kGetcpuOf32Bits + 1), not_there);
+  EXPECT_EQ(answer(AUDIT_ARCH_X86_64, kX32Bit + SYS_getppid), uint32_t{SECCOMP_RET_ALLOW});
+  EXPECT_EQ(answer(AUDIT_ARCH_X86_64, kX32Bit + SYS_getcpu - 1),
+            uint32_t{SECCOMP_RET_ERRNO | EPERM});
+  EXPECT_EQ(answer(AUDIT_ARCH_X86_64, kX32Bit + SYS_getcpu + 1), not_there);
+  EXPECT_EQ(answer(AUDIT_ARCH_AARCH64, SYS_getppid), uint32_t{SECCOMP_RET_KILL});
+
+  oci::Seccomp native_only = ListOfOldTimes();
+  native_only.architectures = {"SCMP_ARCH_AARCH64"};  // That this machine's own is in it is sure.
+  const Program one = Must(Compile(native_only));
+  EXPECT_EQ(AnswerOf(one.instructions, {.nr = SYS_getcpu + 1, .arch = AUDIT_ARCH_X86_64}),
+            not_there);
+  EXPECT_EQ(AnswerOf(one.instructions,
+                     {.nr = static_cast<int>(kX32Bit + SYS_getcpu + 1), .arch = AUDIT_ARCH_X86_64}),
+            uint32_t{SECCOMP_RET_KILL});
+  EXPECT_EQ(AnswerOf(one.instructions, {.nr = kGetcpuOf32Bits, .arch = AUDIT_ARCH_I386}),
+            uint32_t{SECCOMP_RET_KILL});
+}
+#endif
 
 TEST(CompileTest, ARuleThatStandsThereTwiceOrSaysTheDefaultIsNoError) {
   oci::Seccomp profile =

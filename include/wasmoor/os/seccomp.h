@@ -12,6 +12,7 @@ struct FilterInstruction {
   uint16_t code = 0;
   uint8_t if_true = 0, if_false = 0;
   uint32_t k = 0;
+  bool operator==(const FilterInstruction&) const = default;
 };
 
 // seccomp(2), SECCOMP_SET_MODE_FILTER, for the calling thread and what it starts from now on, for

@@ -27,8 +27,12 @@ struct Program {
 // profile is written for many kernels. Beyond the specification, and as runc has it: an action
 // with an errno has EPERM if the profile names none, and SCMP_ACT_NOTIFY may be neither the default
 // nor an answer to write(2), for the process could then never say which descriptor its listener
-// has. kInvalidArgument names the field ("linux.seccomp.syscalls[3].args[0].op: …");
-// kUnimplemented names the action or architecture that this kernel or libseccomp lacks. Any thread.
+// has. A call that is newer than the profile gets ENOSYS: if the default action is an errno, every
+// number above the largest that the profile names for its architecture has it, so that a C library
+// tries the older call, which an EPERM would keep it from. Architectures that this machine's
+// processor has not are left out. kInvalidArgument names the field
+// ("linux.seccomp.syscalls[3].args[0].op: …"); kUnimplemented names the action or architecture that
+// this kernel or libseccomp lacks. Any thread.
 Result<Program> Compile(const oci::Seccomp& profile);
 
 // Installs the filter for the calling thread, for good. The descriptor is the listener's, valid if
