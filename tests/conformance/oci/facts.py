@@ -2,7 +2,8 @@
 
 import pathlib
 
-CGROUPS = pathlib.Path("/sys/fs/cgroup")
+import apart
+
 CAP_SYS_RESOURCE = 24  # linux/capability.h
 
 
@@ -17,8 +18,8 @@ def find():
     """`luck` is everywhere."""
     there = {
         "luck": True,
-        "hugetlb": (CGROUPS / "hugetlb").exists(),
-        "net_cls": (CGROUPS / "net_cls").exists(),
+        "hugetlb": (apart.CGROUPS / "hugetlb").exists(),
+        "net_cls": (apart.CGROUPS / "net_cls").exists(),
         "apparmor": pathlib.Path("/sys/kernel/security/apparmor").exists(),
         "cap_sys_resource": has_capability(CAP_SYS_RESOURCE),
     }

@@ -2,8 +2,8 @@
 
     one.py PLAN    PLAN is JSON (class Plan); prints JSON: status, output, left
 
-The runner starts it below `unshare --mount --pid`: whatever a runtime mounts or leaves running ends with
-this process. What it finds left over before that is a fault of the runtime, and reported.
+Whatever a runtime mounts or leaves running ends with this process. What it finds left over before that is a fault
+of the runtime, and reported. The runner has tests/support on the path.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ import pathlib
 import shlex
 import subprocess
 import sys
-import time
+
+import apart
 
 RUN = pathlib.Path("/run")
 CALLS = "calls"  # In the program's folder: the runtime's arguments, a line for each call.
-PATIENCE = 2  # Seconds for what was killed to be gone.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +43,7 @@ def prepare_mounts(plan):
                 subprocess.run(["umount", line.split()[1]], check=True)
     scratch = pathlib.Path(plan.folder) / "tmp"
     scratch.mkdir()
-    for target in (scratch, RUN):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", target], check=True)
+    apart.mount_memory(scratch, RUN)
     return scratch
 
 
@@ -85,36 +84,6 @@ def delete_containers(plan, created):
             quiet(*plan.runtime, "delete", "--force", name)
 
 
-def processes():
-    """Commands of all processes but this one, once those that have ended are reaped."""
-    while True:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                break
-        except ChildProcessError:
-            break
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
-            try:
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                             or (entry / "comm").read_text().strip())
-            except OSError:
-                pass  # Ended meanwhile.
-    return found
-
-
-def processes_left():
-    end = time.monotonic() + PATIENCE
-    while (left := processes()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return left
-
-
-def mount_points():
-    return [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
-
-
 def files_left():
     """Files that the runtime keeps its state in. (A folder of its own, below /run, may stay.)"""
     return [str(path) for path in RUN.rglob("*") if path.parent != RUN or not path.is_dir()]
@@ -124,12 +93,12 @@ def main():
     plan = Plan(**json.loads(sys.argv[1]))
     scratch = prepare_mounts(plan)
     wrapper, calls = write_wrapper(plan)
-    before = mount_points()
+    before = apart.mount_points()
     status, output = run_program(plan, wrapper, scratch)
     created = calls.read_text().splitlines() if calls.exists() else []
     delete_containers(plan, {call.split()[-1] for call in created if call.startswith("create ")})
-    left = [f"process: {command}" for command in processes_left()]
-    left += [f"mount: {point}" for point in mount_points()[len(before):]]
+    left = [f"process: {command}" for command in apart.processes_left()]
+    left += [f"mount: {point}" for point in apart.mount_points()[len(before):]]
     left += [f"file: {path}" for path in files_left()]
     json.dump({"status": status, "output": output, "left": left}, sys.stdout)
 
