@@ -1,0 +1,149 @@
+"""A containerd that nothing else uses, and its client `ctr`."""
+
+import contextlib
+import os
+import pathlib
+import pty
+import re
+import select
+import subprocess
+import threading
+import time
+
+
+class Containerd:
+    """`folder` holds the executables, `root` what it stores. Its sockets and state are where they always are: below
+    /run, which the caller has mounted for itself. Used as a context manager."""
+
+    def __init__(self, folder, root, namespace, runtime):
+        self._folder = pathlib.Path(folder)
+        self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+        self._root = pathlib.Path(root)
+        self._namespace = namespace
+        self._runtime = str(runtime)
+        self._log = self._root / "log"
+
+    def __enter__(self):
+        self._root.mkdir(exist_ok=True)
+        config = self._root / "config.toml"
+        config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+        with open(self._log, "wb") as log:
+            self._daemon = subprocess.Popen(
+                [self._folder / "containerd", "--config", config, "--root", self._root / "root"],
+                env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        self._wait_until_it_answers()
+        return self
+
+    def import_image(self, path):
+        # The newer ctr by itself leaves images of other platforms packed.
+        local = ["--local"] if "--local" in self.ctr("images", "import", "--help") else []
+        self.ctr("images", "import", *local, "--all-platforms", path)
+
+    def __exit__(self, *_):
+        self._daemon.terminate()
+        self._daemon.wait(20)
+
+    def _wait_until_it_answers(self):
+        end = time.monotonic() + 30
+        while self.try_ctr("version").returncode != 0:
+            if self._daemon.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"containerd did not start:\n{self.log()[-3000:]}")
+            time.sleep(0.05)
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def _command(self, words):
+        return [self._folder / "ctr", "-n", self._namespace, *map(str, words)]
+
+    def try_ctr(self, *words, timeout=30):
+        return subprocess.run(self._command(words), env=self._environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False, timeout=timeout)
+
+    def ctr(self, *words):
+        """What it prints; it has to succeed."""
+        done = self.try_ctr(*words)
+        if done.returncode != 0:
+            raise AssertionError(f"ctr {' '.join(map(str, words))}: status {done.returncode}\n{done.stdout}"
+                                 f"{done.stderr}\n{self.log()[-2000:]}")
+        return done.stdout
+
+    def start(self, *words):
+        """A ctr that goes on running."""
+        return subprocess.Popen(self._command(words), env=self._environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run_words(self, image, name, *words, options=()):
+        platform = image.partition("@")[2]
+        return ("run", "--runtime", "io.containerd.runc.v2", "--runc-binary", self._runtime,
+                *(("--platform", platform) if platform else ()), *options, image.partition("@")[0], name, *words)
+
+    def run(self, image, name, *words, options=()):
+        """Runs a container to its end; `image` is NAME or NAME@PLATFORM."""
+        return self.try_ctr(*self.run_words(image, name, *words, options=("--rm", *options)))
+
+    def run_in_terminal(self, *words, typed=b""):
+        """What `ctr words...` prints to a terminal, on which `typed` is typed."""
+        child, terminal = pty.fork()
+        if child == 0:
+            command = self._command(words)
+            with contextlib.suppress(OSError):
+                os.execvpe(command[0], command, self._environment)
+            os._exit(127)
+        os.write(terminal, typed)
+        output = read_until_closed(terminal)
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), output
+
+    def status(self, name):
+        """Of a task: RUNNING, PAUSED, STOPPED; empty if there is none."""
+        found = re.search(rf"^{re.escape(name)}\s+\d+\s+(\w+)", self.ctr("task", "ls"), re.MULTILINE)
+        return found[1] if found else ""
+
+    def wait_for_status(self, name, status):
+        end = time.monotonic() + 10
+        while (now := self.status(name)) != status:
+            if time.monotonic() > end:
+                raise AssertionError(f"{name} is {now or 'gone'}, not {status}")
+            time.sleep(0.02)
+
+
+class Events:
+    """The topics of what containerd tells, from when the object was made."""
+
+    def __init__(self, daemon):
+        self._child = daemon.start("events")
+        self._lines = []
+        self._reader = threading.Thread(target=lambda: self._lines.extend(self._child.stdout), daemon=True)
+        self._reader.start()
+        time.sleep(0.2)  # Nothing says that it has subscribed.
+
+    def of_task(self, name, count):
+        """The first `count` topics of a container's task, less their common beginning."""
+        end = time.monotonic() + 10
+        while len(topics := self._topics(name)) < count and time.monotonic() < end:
+            time.sleep(0.02)
+        return topics[:count]
+
+    def _topics(self, name):
+        return [found[1] for line in self._lines
+                if f'"{name}"' in line and (found := re.search(r" /tasks/([a-z-]+)", line))]
+
+    def close(self):
+        self._child.kill()
+        self._child.wait()
+        self._reader.join()
+        self._child.stdout.close()
+
+
+def read_until_closed(terminal, seconds=20):
+    output = b""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                got = os.read(terminal, 4096)
+            except OSError:  # EIO: no one has it open any more, pty(7).
+                break
+            output += got
+    return output.decode(errors="replace")
