@@ -296,7 +296,7 @@ TEST_F(UnusableCacheTest, OneThatIsAFile) {
 
 TEST_F(UnusableCacheTest, OneThatCannotBeMade) {
   EXPECT_THAT(RunCommand({Guest("hello")}).Env("WASMOOR_CACHE_DIR", "/proc/cache").Run(),
-              RunsAndSays("cannot make the cache directory /proc/cache"));
+              RunsAndSays("cannot make the directory /proc/cache"));
 }
 
 TEST_F(UnusableCacheTest, OneOnAReadOnlyFilesystem) {

@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string>
 
+#include "base/checksum.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
 
@@ -31,32 +31,8 @@ Digest HashOf(std::span<const uint8_t> bytes);
 // Reads a regular file from start to end through a small buffer.
 Result<Digest> HashOfFile(const os::Fd& file);
 
-// XXH3-128: finds accidents (a flipped bit, a lost block), six times as fast as SHA-256. Against a
-// forger it is nothing, and need not be: who can write the cache's directory is its owner.
-struct Checksum {
-  uint64_t low = 0, high = 0;
-  bool operator==(const Checksum&) const = default;
-};
-
-class Checksummer {
- public:
-  Checksummer();
-  ~Checksummer();
-  Checksummer(const Checksummer&) = delete;
-  Checksummer& operator=(const Checksummer&) = delete;
-  void Update(std::span<const uint8_t> bytes);
-  Checksum Finish() const;
-
- private:
-  void* state_;
-};
-
-Checksum ChecksumOf(std::span<const uint8_t> bytes);
-
 // What files are read through, at a time. Small: the pages of the buffer are faulted in anew in
 // every process, which at 16 KiB costs a cached start less than any other size does.
 constexpr size_t kReadBuffer = 16 << 10;
-
-std::string ToHex(std::span<const uint8_t> bytes);
 
 }  // namespace wasmoor::wasm

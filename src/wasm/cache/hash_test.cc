@@ -29,17 +29,5 @@ TEST(HashTest, OfAFileIsThatOfItsBytesAtEverySizeRoundTheBuffer) {
   }
 }
 
-TEST(HashTest, ChecksumOfPiecesIsThatOfTheWhole) {
-  std::vector<uint8_t> bytes(10'000);
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * i);
-  for (const size_t piece : {1, 7, 64, 4096, 9999}) {
-    Checksummer sum;
-    for (size_t at = 0; at < bytes.size(); at += piece) {
-      sum.Update(std::span(bytes).subspan(at, std::min(piece, bytes.size() - at)));
-    }
-    EXPECT_EQ(sum.Finish(), ChecksumOf(bytes)) << piece;
-  }
-}
-
 }  // namespace
 }  // namespace wasmoor::wasm
