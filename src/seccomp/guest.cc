@@ -46,6 +46,7 @@ constexpr auto kCalls = std::to_array<uint32_t>({
     SYS_close,
     SYS_fstat,
     SYS_newfstatat,
+    SYS_fstatfs,
     SYS_getdents64,
     SYS_ftruncate,
     SYS_fallocate,

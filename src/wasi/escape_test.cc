@@ -185,6 +185,18 @@ TEST_F(EscapeTest, MagicLinksAreNotFollowed) {
   }
 }
 
+TEST_F(EscapeTest, NothingIsWrittenThroughProcfs) {
+  Grants grants;
+  grants.preopens.push_back(
+      {"/proc", "/", Access::kReadWrite, os::Fd(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC))});
+  Guest guest(std::move(grants));
+  for (const char* own : {"self/mem", "self/oom_score_adj", "self/attr/../comm"}) {
+    for (const Rights rights : {kReadingAndWriting, Rights{kRightFdWrite}})
+      EXPECT_EQ(guest.TryOpen(own, 0, rights), Errno::kAcces) << own;
+    guest.Open(own);
+  }
+}
+
 // A thread of the host that does one thing over and over while a guest works.
 class Meddler {
  public:

@@ -1,10 +1,12 @@
 #include <fcntl.h>
+#include <linux/magic.h>
 
 #include <utility>
 
 #include "wasi/descriptor_table.h"
 #include "wasi/functions.h"
 #include "wasi/guest_path.h"
+#include "wasmoor/os/file.h"
 
 namespace wasmoor::wasi {
 namespace {
@@ -74,6 +76,14 @@ int LinuxFlags(const Request& request) {
   return flags;
 }
 
+// A process may write its own memory and settings through procfs (proc_pid_mem(5)), where no limit
+// of the engine's holds: whoever is given a directory with a procfs below it is given its reading.
+// Asked only of what is open for writing.
+bool IsProcfs(const os::Fd& file) {
+  const auto filesystem = os::StatFilesystem(file);
+  return !filesystem || filesystem->f_type == PROC_SUPER_MAGIC;
+}
+
 Descriptor ToDescriptor(const Request& request, const Descriptor& directory, os::Fd file) {
   Descriptor descriptor;
   descriptor.file = std::move(file);
@@ -112,6 +122,7 @@ Reply PathOpen(Context& context, Call& call, Fd fd, uint32_t lookup, Ptr path, S
   const Reply reply =
       OpenBelow(call, *directory, name.text(), LinuxFlags(request), kNewFileMode, &file);
   if (!reply.ok()) return reply;
+  if (request.writes() && IsProcfs(file)) return Errno::kAcces;
   const Fd number =
       context.descriptors().Insert(ToDescriptor(request, *directory, std::move(file)));
   return call.memory.Store(opened, number) ? Errno::kSuccess : Errno::kFault;
