@@ -21,7 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kMostOutput = 64 << 10;
 constexpr int kSignalStatus = 128;
 
 // `input` may be none: /dev/null. Nothing else that is open here is open there.
@@ -48,7 +47,7 @@ Result<pid_t> Spawn(const std::string& program, std::span<const std::string> arg
 }
 
 // Reads until the end or `until`; false if it was the latter.
-bool ReadUntil(const Fd& pipe, Clock::time_point until, std::string* text) {
+bool ReadUntil(const Fd& pipe, Clock::time_point until, size_t most_bytes, std::string* text) {
   std::array<char, 4096> buffer;
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
@@ -59,7 +58,7 @@ bool ReadUntil(const Fd& pipe, Clock::time_point until, std::string* text) {
     if (ready <= 0) continue;
     const ssize_t got = read(pipe.get(), buffer.data(), buffer.size());
     if (got <= 0) return true;
-    const size_t room = kMostOutput - text->size();
+    const size_t room = most_bytes - text->size();
     text->append(buffer.data(), std::min<size_t>(static_cast<size_t>(got), room));
   }
 }
@@ -76,7 +75,7 @@ bool WaitUntil(pid_t pid, Clock::time_point until, int* status) {
 }
 
 Result<Output> RunAndRead(const std::string& program, std::span<const std::string> arguments,
-                          const Fd& input, std::chrono::milliseconds patience) {
+                          const Fd& input, std::chrono::milliseconds patience, size_t most_bytes) {
   const auto until = Clock::now() + patience;
   std::array<int, 2> ends;
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return FailErrno(errno, "pipe");
@@ -86,7 +85,7 @@ Result<Output> RunAndRead(const std::string& program, std::span<const std::strin
   writing.Close();
   Output output;
   int status = 0;
-  if (!ReadUntil(reading, until, &output.text) || !WaitUntil(pid, until, &status)) {
+  if (!ReadUntil(reading, until, most_bytes, &output.text) || !WaitUntil(pid, until, &status)) {
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
     return Fail(Code::kDeadlineExceeded, "{}: no answer within {} ms", program, patience.count());
@@ -114,13 +113,13 @@ std::optional<std::string> FindProgram(std::string_view name) {
 }
 
 Result<Output> ReadOutput(const std::string& program, std::span<const std::string> arguments,
-                          std::chrono::milliseconds patience) {
-  return RunAndRead(program, arguments, Fd(), patience);
+                          std::chrono::milliseconds patience, size_t most_bytes) {
+  return RunAndRead(program, arguments, Fd(), patience, most_bytes);
 }
 
 Result<Output> ReadOutputOfSelf(std::span<const std::string> arguments, const Fd& input,
                                 std::chrono::milliseconds patience) {
-  return RunAndRead("/proc/self/exe", arguments, input, patience);
+  return RunAndRead("/proc/self/exe", arguments, input, patience, kUsualOutput);
 }
 
 }  // namespace wasmoor::os

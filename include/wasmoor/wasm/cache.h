@@ -73,6 +73,11 @@ class Cache {
   // not even read. kInvalidArgument for a directory and for a file that is too big.
   Result<Found> LoadFile(const Engine& engine, const os::Fd& wasm_file, Policy policy) const;
 
+  // What LoadFile finds without compiling or waiting; nothing if that is nothing usable. Starts no
+  // thread.
+  Result<std::optional<Found>> FindFile(const Engine& engine, const os::Fd& wasm_file,
+                                        Policy policy) const;
+
   // Compiles the optimized code of a module into the cache unless it is there or another
   // process is at it, and drops the baseline code. True if this call did it. An Error if it could
   // not be compiled or kept.
