@@ -1,6 +1,9 @@
 #include "wasmoor/program/program.h"
 
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "wasmoor/wasm/trusted_code.h"
 
@@ -48,9 +51,21 @@ Host NewHost() {
 
 Result<wasm::Cache::Found> Load(const wasm::Engine& engine, const Source& source,
                                 const LoadOptions& options) {
-  if (options.cache == nullptr)
-    return LoadUncached(engine, source, options.policy);
+  if (options.cache == nullptr) return LoadUncached(engine, source, options.policy);
   return TRY_AS(options.cache->LoadFile(engine, source.file, options.policy), "{}", source.name);
+}
+
+Status GrantStreams(wasm::ModuleKind kind, wasi::Grants* grants) {
+  const auto stream = [kind](int own) {
+    constexpr int kAfterStreams = STDERR_FILENO + 1;
+    return os::Fd(
+        kind == wasm::ModuleKind::kComponent ? own : ::fcntl(own, F_DUPFD_CLOEXEC, kAfterStreams));
+  };
+  grants->standard_input = stream(STDIN_FILENO);
+  grants->standard_output = stream(STDOUT_FILENO);
+  grants->standard_error = stream(STDERR_FILENO);
+  if (!grants->standard_error.valid()) return FailErrno(errno, "standard streams");
+  return {};
 }
 
 Result<std::unique_ptr<Guest>> Guest::Create(const wasm::Module& module, const Host& host,

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "wasmoor/os/file.h"
@@ -150,9 +151,13 @@ Result<Source> OpenSource(const std::string& name) {
   // Not to block on a FIFO before it is seen to be one; no meaning for a regular file.
   os::Fd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid()) return CannotOpen(name, errno);
+  return TakeSource(name, std::move(file));
+}
+
+Result<Source> TakeSource(std::string name, os::Fd file) {
   TRY(CheckKind(name, TRY(os::Stat(file))));
   TRY(CheckFileHead(name, file));
-  return Source{name, std::move(file)};
+  return Source{std::move(name), std::move(file)};
 }
 
 Result<std::vector<uint8_t>> ReadSource(const Source& source) {

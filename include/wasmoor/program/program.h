@@ -31,6 +31,11 @@ struct LoadOptions {
 Result<wasm::Cache::Found> Load(const wasm::Engine& engine, const Source& source,
                                 const LoadOptions& options);
 
+// Grants this process's standard streams. A core module gets descriptors of its own, because it may
+// close them, and other files of its then take their numbers: ours stay ours, for messages. A
+// component closes none, and its engine tells only our very own for terminals.
+Status GrantStreams(wasm::ModuleKind kind, wasi::Grants* grants);
+
 // A guest that has its grants and may be run once. Instance's rules on threads hold.
 class Guest {
  public:

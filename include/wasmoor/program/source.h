@@ -22,6 +22,9 @@ struct Source {
 // archive, an empty file. Each says what it is and what to do.
 Result<Source> OpenSource(const std::string& name);
 
+// The same of a file that is open already, by whatever name.
+Result<Source> TakeSource(std::string name, os::Fd file);
+
 constexpr uint64_t kMaxModuleBytes = uint64_t{1} << 30;
 
 // All of it; kInvalidArgument beyond kMaxModuleBytes. The message names the source.
