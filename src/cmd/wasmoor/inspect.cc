@@ -62,7 +62,7 @@ Result<Inspection> InspectCommand::Inspect(const std::string& file) const {
   inspection.file = file;
   std::vector<uint8_t> bytes = TRY(program::ReadSource(TRY(program::OpenSource(file))));
   inspection.bytes = bytes.size();
-  inspection.sha256 = wasm::ToHex(wasm::HashOf(bytes));
+  inspection.sha256 = ToHex(wasm::HashOf(bytes));
   inspection.is_text = !wasm::LooksLikeModule(bytes) && !wasm::LooksLikeComponent(bytes);
   bytes = TRY_AS(ToBinary(std::move(bytes)), "{}", file);
   inspection.outline = TRY_AS(wasm::ReadOutline(bytes), "{}", file);
