@@ -9,24 +9,26 @@ import select
 import subprocess
 import threading
 import time
+NO_CRI = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
 
 class Containerd:
     """`folder` holds the executables, `root` what it stores. Its sockets and state are where they always are: below
     /run, which the caller has mounted for itself. Used as a context manager."""
 
-    def __init__(self, folder, root, namespace, runtime):
+    def __init__(self, folder, root, namespace, runtime, config=NO_CRI):
         self._folder = pathlib.Path(folder)
         self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
         self._root = pathlib.Path(root)
         self._namespace = namespace
         self._runtime = str(runtime)
+        self._config = config
         self._log = self._root / "log"
 
     def __enter__(self):
         self._root.mkdir(exist_ok=True)
         config = self._root / "config.toml"
-        config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+        config.write_text(self._config)
         with open(self._log, "wb") as log:
             self._daemon = subprocess.Popen(
                 [self._folder / "containerd", "--config", config, "--root", self._root / "root"],
