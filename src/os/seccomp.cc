@@ -30,4 +30,9 @@ FdOrErrno InstallFilter(std::span<const FilterInstruction> instructions, uint32_
   return Fd(static_cast<int>(answer));
 }
 
+// The kernel looks at the flags first, and then for the filter, which is nowhere (seccomp(2)).
+bool HasFilterFlags(uint32_t flags) {
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, nullptr) < 0 && errno == EFAULT;
+}
+
 }  // namespace wasmoor::os

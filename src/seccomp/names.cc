@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "wasmoor/os/seccomp.h"
+
 namespace wasmoor::seccomp {
 namespace {
 
@@ -19,6 +21,13 @@ std::optional<Value> Find(const std::array<Name<Value>, kSize>& names, std::stri
     if (one.name == name) return one.value;
   }
   return std::nullopt;
+}
+
+template <typename Value, size_t kSize>
+std::vector<std::string_view> NamesOf(const std::array<Name<Value>, kSize>& names) {
+  std::vector<std::string_view> all;
+  for (const Name<Value>& one : names) all.push_back(one.name);
+  return all;
 }
 
 constexpr auto kActions = std::to_array<Name<uint32_t>>({
@@ -86,6 +95,22 @@ std::optional<uint32_t> FlagByName(std::string_view name) { return Find(kFlags, 
 
 bool CarriesErrno(uint32_t action) {
   return action == SCMP_ACT_ERRNO(0) || action == SCMP_ACT_TRACE(0);
+}
+
+std::vector<std::string_view> ActionNames() { return NamesOf(kActions); }
+std::vector<std::string_view> ArchitectureNames() { return NamesOf(kArchitectures); }
+std::vector<std::string_view> OperatorNames() { return NamesOf(kOperators); }
+std::vector<std::string_view> FlagNames() { return NamesOf(kFlags); }
+
+std::vector<std::string_view> SupportedFlagNames() {
+  std::vector<std::string_view> names;
+  for (const Name<uint32_t>& flag : kFlags) {
+    // This one is for filters that have a listener.
+    const bool needs_listener = flag.value == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    if (os::HasFilterFlags(flag.value | (needs_listener ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0)))
+      names.push_back(flag.name);
+  }
+  return names;
 }
 
 }  // namespace wasmoor::seccomp

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 // The words of a profile and libseccomp's numbers for them. An action that carries an errno is
 // given with that part empty.
@@ -17,5 +18,12 @@ std::optional<uint32_t> FlagByName(std::string_view name);          // "SECCOMP_
 
 // Whether an action carries a number of the profile's (errnoRet).
 bool CarriesErrno(uint32_t action);
+
+// All of each kind, sorted, for who asks what is supported; and the flags that this kernel has.
+std::vector<std::string_view> ActionNames();
+std::vector<std::string_view> ArchitectureNames();
+std::vector<std::string_view> OperatorNames();
+std::vector<std::string_view> FlagNames();
+std::vector<std::string_view> SupportedFlagNames();
 
 }  // namespace wasmoor::seccomp

@@ -22,4 +22,7 @@ struct FilterInstruction {
 // a flag are not the kernel's. EBUSY: a listener is there already. Allocates nothing.
 FdOrErrno InstallFilter(std::span<const FilterInstruction> instructions, uint32_t flags);
 
+// Whether this kernel has all of these SECCOMP_FILTER_FLAG_*. Installs nothing.
+bool HasFilterFlags(uint32_t flags);
+
 }  // namespace wasmoor::os
