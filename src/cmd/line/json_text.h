@@ -11,4 +11,7 @@ using Json = nlohmann::ordered_json;
 // can be anything.
 std::string JsonLine(const Json& json);
 
+// The same for people: indented.
+std::string JsonText(const Json& json);
+
 }  // namespace wasmoor::cmd

@@ -179,7 +179,7 @@ Result<Options::Parsed> Options::Parse(std::span<char* const> words) {
       options_end = true;
     } else if (!options_end && (word == kHelp || word == kHelpLetter)) {
       return Parsed::kHelp;
-    } else if (!options_end && IsOption(word)) {
+    } else if (!options_end && !operands_.any && IsOption(word)) {
       TRY(ParseOption(cursor));
     } else if (!actions_.empty()) {
       return ParseAction(words.subspan(cursor.at));

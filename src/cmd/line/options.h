@@ -57,6 +57,8 @@ struct Operands {
   size_t least = 0, most = 0;
   // Everything from the first one on is an operand, options of somebody else included.
   bool verbatim = false;
+  // Every word is one, from the very first, but --help.
+  bool any = false;
   Completes completes = Completes::kNothing;  // kCommands: the executable's, and no others.
   Words (*words)() = nullptr;
 };

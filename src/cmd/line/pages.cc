@@ -17,7 +17,7 @@ Status WriteFile(const os::Fd& directory, const std::string& name, const std::st
   constexpr mode_t kReadable = 0644;
   const os::Fd file =
       TRY(os::OpenAt(directory, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC, kReadable));
-  return os::WriteAll(file, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  return os::WriteAll(file, text);
 }
 
 Status WriteManPages(Executable& executable, const std::string& path) {

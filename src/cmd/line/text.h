@@ -6,15 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "wasmoor/base/printable.h"
+
 // Text for people, on terminals and elsewhere.
 namespace wasmoor::cmd {
-
-enum class Lines : uint8_t { kOne, kMany };
-
-// `text` with what could command a terminal or deceive a reader written as \xNN or \u{NNNN}:
-// control characters (but newline and tab, if kMany), the marks that turn the direction of text,
-// and bytes that are not UTF-8. For everything that comes out of somebody else's file.
-std::string Printable(std::string_view text, Lines lines = Lines::kOne);
 
 size_t Width(std::string_view text);  // In code points: columns, near enough for names.
 
