@@ -77,15 +77,19 @@ Status ApplyInitialCpus(const Attributes& attributes) { return ApplyCpus(attribu
 
 Status ApplyFromOutside(const Attributes& attributes, pid_t process) {
   if (attributes.oom_score_adj) TRY(ApplyOomScore(process, *attributes.oom_score_adj));
-  for (size_t i = 0; i < attributes.limits.size(); ++i) {
-    const AttributeLimit& one = attributes.limits[i];
-    TRY_AS(os::SetLimit(process, one.resource, one.limit), "process.rlimits[{}]", i);
-  }
   if (attributes.scheduling)
     TRY_AS(os::SetScheduling(process, *attributes.scheduling), "process.scheduler");
   if (attributes.io_class)
     TRY_AS(os::SetIoPriority(process, *attributes.io_class, attributes.io_level),
            "process.ioPriority");
+  return {};
+}
+
+Status ApplyLimits(const Attributes& attributes, pid_t process) {
+  for (size_t i = 0; i < attributes.limits.size(); ++i) {
+    const AttributeLimit& one = attributes.limits[i];
+    TRY_AS(os::SetLimit(process, one.resource, one.limit), "process.rlimits[{}]", i);
+  }
   return {};
 }
 

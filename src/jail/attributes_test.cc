@@ -37,8 +37,9 @@ int With(const oci::Process& process, const std::function<int()>& body,
       fprintf(stderr, "%s\n", attributes.error().message().c_str());
       ::_exit(kFailed);
     }
-    for (const Status& applied : {ApplyFromOutside(*attributes, ::getpid()),
-                                  ApplyInside(*attributes), ApplyIdentity(*attributes)}) {
+    for (const Status& applied :
+         {ApplyFromOutside(*attributes, ::getpid()), ApplyLimits(*attributes, ::getpid()),
+          ApplyInside(*attributes), ApplyIdentity(*attributes)}) {
       if (applied) continue;
       fprintf(stderr, "%s\n", applied.error().message().c_str());
       ::_exit(kFailed);

@@ -68,6 +68,9 @@ class Place {
   Result<std::string> ReadFile(const char* name) const;
   Status WriteFile(const char* name, std::string_view text) const;
 
+  // Also for a clone of the process that locked it, which shares the lock.
+  void Unlock() { lock_.Close(); }
+
   // The directory and all in it; of what is not ours in it nothing is followed. Needs the lock.
   Status Remove();
 

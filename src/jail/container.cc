@@ -1,0 +1,230 @@
+#include "wasmoor/jail/container.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <thread>
+
+#include "jail/container_parts.h"
+#include "jail/hook.h"
+#include "jail/start_gate.h"
+#include "jail/store.h"
+#include "wasmoor/os/process.h"
+
+namespace wasmoor::jail {
+namespace {
+
+constexpr const char* kConfig = "config.json";
+
+oci::State StateOf(const Record& record, oci::Status status) {
+  oci::State state{.id = record.id, .status = status, .bundle = record.bundle};
+  state.annotations = record.annotations;
+  if (status != oci::Status::kStopped) state.pid = record.init.pid;
+  return state;
+}
+
+// A container with its lock, for a change; `record` is read anew.
+Result<std::pair<Place, Record>> Lock(const Store& store, const std::string& id) {
+  Place place = TRY(store.FindAndLock(id, kLockPatience));
+  Record record = TRY(place.Read());
+  return std::pair(std::move(place), std::move(record));
+}
+
+// A pidfd of the process that is meant and no other: it was still the same after it was opened.
+Result<os::Fd> OpenFirst(const Record& record) {
+  auto process = os::OpenProcess(record.init.pid);
+  if (!process || !record.init.Alive())
+    return Fail(Code::kFailedPrecondition, "container not running: \"{}\"", record.id);
+  return process;
+}
+
+// Of what is frozen nothing ends on v1, whatever signal it gets (freezer-subsystem, kernel
+// documentation).
+void ThawForKill(const Record& record) {
+  auto group = OpenGroup(record);
+  if (!group) return;
+  const auto frozen = group->IsFrozen();
+  if (frozen && *frozen) static_cast<void>(group->Thaw());
+}
+
+Status KillAll(const Record& record, int signal) {
+  cgroup::Group group = TRY(OpenGroup(record));
+  if (signal == SIGKILL) return group.Kill();
+  for (const pid_t pid : TRY(group.Pids())) {
+    if (::kill(pid, signal) != 0 && errno != ESRCH)
+      return FailErrno(errno, "container \"{}\": process {}", record.id, pid);
+  }
+  return {};
+}
+
+void WaitForEnd(const Record& record) {
+  const auto process = os::OpenProcess(record.init.pid);
+  if (!process || !record.init.Alive()) return;
+  struct pollfd end = {process->get(), POLLIN, 0};
+  while (::poll(&end, 1, std::chrono::milliseconds(kLockPatience).count()) < 0 && errno == EINTR)
+    continue;
+}
+
+}  // namespace
+
+Result<cgroup::Group> OpenGroup(const Record& record) {
+  if (record.cgroup.empty()) {
+    return Fail(Code::kFailedPrecondition,
+                "container \"{}\" has no control group: whoever made it may not make any",
+                record.id);
+  }
+  return cgroup::Group::Open(record.cgroup);
+}
+
+oci::Status LookAt(const Place& place, const Record& record) {
+  if (!record.complete) return oci::Status::kCreating;
+  if (!record.init.Alive()) return oci::Status::kStopped;
+  if (IsWaitingAtGate(place.directory())) return oci::Status::kCreated;
+  if (!record.cgroup.empty()) {
+    const auto group = OpenGroup(record);
+    const auto frozen = group ? group->IsFrozen() : Result<bool>(false);
+    if (frozen && *frozen) return oci::Status::kPaused;
+  }
+  return oci::Status::kRunning;
+}
+
+Result<oci::Spec> ReadSpec(const Place& place) {
+  return oci::ParseSpec(TRY(place.ReadFile(kConfig)));
+}
+
+tl::unexpected<Error> WrongState(std::string_view verb, const std::string& id, oci::Status status,
+                                 std::string_view needed) {
+  return Fail(Code::kFailedPrecondition, "cannot {} container \"{}\" that is not {}: it is {}",
+              verb, id, needed, StatusName(status));
+}
+
+Status ClearAway(Place& place, const Record& record) {
+  Status first;
+  const auto note = [&first](Status status) {
+    if (first && !status) first = std::move(status);
+  };
+  if (!record.cgroup.empty()) {
+    auto group = cgroup::Group::Open(record.cgroup);
+    if (group && group->Exists()) note(group->Kill());
+    if (!group) note(tl::unexpected(group.error()));
+    if (record.init.Alive()) ::kill(record.init.pid, SIGKILL);
+    WaitForEnd(record);
+    if (group) note(group->Remove());
+  } else if (record.init.Alive()) {
+    ::kill(record.init.pid, SIGKILL);
+    WaitForEnd(record);
+  }
+  note(place.Remove());
+  return first;
+}
+
+Container::Container(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Container::Container(Container&&) noexcept = default;
+Container& Container::operator=(Container&&) noexcept = default;
+Container::~Container() = default;
+
+const std::string& Container::id() const { return parts_->record.id; }
+const std::string& Container::bundle() const { return parts_->record.bundle; }
+const std::string& Container::rootfs() const { return parts_->record.rootfs; }
+std::chrono::system_clock::time_point Container::created() const { return parts_->record.created; }
+uid_t Container::owner() const { return parts_->record.owner; }
+const std::string& Container::executor() const { return parts_->record.executor; }
+
+oci::State Container::state() const {
+  return StateOf(parts_->record, LookAt(parts_->place, parts_->record));
+}
+
+Status Container::Start(std::vector<std::string>* warnings) {
+  const auto [place, record] = TRY(Lock(parts_->store, id()));
+  const oci::Status status = LookAt(place, record);
+  if (status != oci::Status::kCreated) return WrongState("start", id(), status, "created");
+  TRY_AS(OpenStartGate(place.directory()), "start container \"{}\"", id());
+  const oci::Spec spec = TRY(ReadSpec(place));
+  if (spec.hooks.poststart.empty()) return {};
+  *warnings =
+      RunEveryHook(spec.hooks.poststart, "poststart", StateOf(record, oci::Status::kRunning));
+  return {};
+}
+
+Status Container::Kill(int signal, Whom whom) const {
+  const Record& record = parts_->record;
+  const bool everybody = whom == Whom::kEveryProcess && !record.cgroup.empty();
+  if (everybody) {
+    TRY(KillAll(record, signal));
+  } else {
+    const os::Fd process = TRY(OpenFirst(record));
+    const Status sent = os::SignalProcess(process, signal);
+    if (!sent && sent.error().error_number() == ESRCH)
+      return Fail(Code::kFailedPrecondition, "container not running: \"{}\"", record.id);
+    TRY_AS(Status(sent), "container \"{}\"", record.id);
+  }
+  if (signal == SIGKILL) ThawForKill(record);
+  return {};
+}
+
+Status Container::Pause() {
+  const auto [place, record] = TRY(Lock(parts_->store, id()));
+  const oci::Status status = LookAt(place, record);
+  if (status != oci::Status::kRunning && status != oci::Status::kCreated)
+    return WrongState("pause", id(), status, "running");
+  cgroup::Group group = TRY(OpenGroup(record));
+  return group.Freeze();
+}
+
+Status Container::Resume() {
+  const auto [place, record] = TRY(Lock(parts_->store, id()));
+  cgroup::Group group = TRY(OpenGroup(record));
+  if (!record.init.Alive() || !TRY(group.IsFrozen()))
+    return WrongState("resume", id(), LookAt(place, record), "paused");
+  return group.Thaw();
+}
+
+Status Container::Update(const oci::Resources& resources) {
+  const auto [place, record] = TRY(Lock(parts_->store, id()));
+  const oci::Status status = LookAt(place, record);
+  if (status == oci::Status::kStopped || status == oci::Status::kCreating)
+    return WrongState("update", id(), status, "running");
+  cgroup::Group group = TRY(OpenGroup(record));
+  return group.Apply(resources);
+}
+
+Result<oci::Process> Container::ConfiguredProcess() const {
+  oci::Spec spec = TRY(ReadSpec(parts_->place));
+  if (!spec.process) return Fail(Code::kInvalidArgument, "config.json: has no process");
+  return std::move(*spec.process);
+}
+
+Result<std::vector<pid_t>> Container::Pids() const {
+  const Record& record = parts_->record;
+  if (!record.cgroup.empty()) return TRY(OpenGroup(record)).Pids();
+  std::vector<pid_t> pids;
+  if (record.init.Alive()) pids.push_back(record.init.pid);
+  return pids;
+}
+
+Result<cgroup::Stats> Container::ReadStats() const {
+  return TRY(OpenGroup(parts_->record)).ReadStats();
+}
+
+Result<os::Fd> Container::OomEvents() const { return TRY(OpenGroup(parts_->record)).OomEvents(); }
+
+Status Container::Delete(Force force, std::vector<std::string>* warnings) {
+  auto [place, record] = TRY(Lock(parts_->store, id()));
+  const oci::Status status = LookAt(place, record);
+  if (status != oci::Status::kStopped && force == Force::kNo)
+    return WrongState("delete", id(), status, "stopped");
+  // While its files are there; they need not be readable for the rest.
+  const auto spec = ReadSpec(place);
+  const Status cleared = ClearAway(place, record);
+  if (spec && !spec->hooks.poststop.empty())
+    *warnings =
+        RunEveryHook(spec->hooks.poststop, "poststop", StateOf(record, oci::Status::kStopped));
+  TRY_AS(Status(cleared), "delete container \"{}\"", id());
+  return {};
+}
+
+}  // namespace wasmoor::jail

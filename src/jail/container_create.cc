@@ -1,0 +1,257 @@
+#include "jail/container_create.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "jail/attend.h"
+#include "jail/container_parts.h"
+#include "jail/hook.h"
+#include "jail/id_map.h"
+#include "jail/spawn.h"
+#include "jail/start_gate.h"
+#include "jail/sysctl.h"
+#include "wasmoor/os/file.h"
+
+namespace wasmoor::jail {
+namespace {
+
+using oci::NamespaceType;
+
+constexpr const char* kConfig = "config.json";
+
+// A user who is not root on the machine may be without control groups; limits that nobody would
+// keep are refused all the same.
+bool IsRootOfMachine() {
+  if (::geteuid() != 0) return false;
+  const auto file = os::OpenAt(os::Fd(), "/proc/self/uid_map", O_RDONLY);
+  const auto bytes = file ? os::ReadAll(*file, 4096) : tl::unexpected(file.error());
+  if (!bytes) return true;
+  const std::string text(bytes->begin(), bytes->end());
+  return text.find("4294967295") != std::string::npos;
+}
+
+bool LimitsAnything(const std::optional<oci::Resources>& resources) {
+  if (!resources) return false;
+  const auto& memory = resources->memory;
+  const auto& cpu = resources->cpu;
+  return (memory && (memory->limit || memory->swap || memory->reservation)) ||
+         (cpu && (cpu->quota || cpu->shares || !cpu->cpus.empty() || !cpu->mems.empty())) ||
+         resources->pids_limit.value_or(0) > 0 || resources->block_io ||
+         !resources->hugepage_limits.empty() || !resources->rdma.empty() ||
+         !resources->unified.empty();
+}
+
+std::string JoinControllers(const std::vector<std::string>& controllers) {
+  std::string joined;
+  for (const std::string& one : controllers) joined += joined.empty() ? one : "," + one;
+  return joined;
+}
+
+}  // namespace
+
+Creation::~Creation() {
+  if (!done_ && place_) Undo();
+}
+
+Result<Creation::Done> Creation::Run() {
+  TRY(ReadBundle());
+  TRY(CheckSupported());
+  console_ = TRY(ConnectConsole(*bundle_.spec.process, options_));
+  ProcessPlan process = TRY(
+      ProcessPlan::Make(record_.id, bundle_.spec, *bundle_.spec.process, options_, TRY(Prepare())));
+  TRY(TakePlace());
+  TRY(MakeGroup());
+  FirstProcessPlan plan = TRY(Plan(std::move(process)));
+  os::Fd terminal = TRY(Bring(plan));
+  record_.complete = true;
+  TRY(place_->Write(record_));
+  TRY(WritePidFile(options_.pid_file, child_.pid));
+  done_ = true;
+  place_->Unlock();
+  return Done{std::move(*place_), std::move(record_),
+              Started{child_.pid, std::move(child_.process), std::move(terminal)}};
+}
+
+Status Creation::ReadBundle() {
+  bundle_ = TRY(oci::Bundle::Open(options_.bundle));
+  oci::Spec& spec = bundle_.spec;
+  if (!spec.process) return Fail(Code::kInvalidArgument, "config.json: has no process to start");
+  if (!spec.root) return Fail(Code::kInvalidArgument, "config.json: has no root");
+  const std::string path =
+      spec.root->path.starts_with('/') ? spec.root->path : bundle_.path + "/" + spec.root->path;
+  char* const resolved = ::realpath(path.c_str(), nullptr);
+  if (resolved == nullptr) return FailErrno(errno, "root.path: {}", path);
+  record_.rootfs = resolved;
+  ::free(resolved);
+  record_.id = options_.id;
+  record_.bundle = bundle_.path;
+  record_.created = std::chrono::system_clock::now();
+  record_.owner = ::geteuid();
+  record_.annotations = spec.annotations;
+  return {};
+}
+
+Status Creation::CheckSupported() const {
+  const oci::Linux& config = bundle_.spec.on_linux;
+  const bool own_mounts =
+      std::any_of(config.namespaces.begin(), config.namespaces.end(), [](const auto& one) {
+        return one.type == NamespaceType::kMount && (one.path.empty() || !IsOurs(one));
+      });
+  if (!own_mounts)
+    return Fail(Code::kInvalidArgument,
+                "linux.namespaces: a container needs a mount namespace: without one its mounts "
+                "would be the host's");
+  if (config.intel_rdt) return Fail(Code::kUnimplemented, "linux.intelRdt: is not supported");
+  return CheckSysctls(config.sysctl, config);
+}
+
+Result<std::unique_ptr<Program>> Creation::Prepare() {
+  const os::Fd root =
+      TRY_AS(os::OpenAt(os::Fd(), record_.rootfs.c_str(), O_PATH | O_DIRECTORY), "root.path");
+  const ProgramRequest request{record_.id, bundle_.spec, *bundle_.spec.process, root};
+  for (const Executor* executor : executors_) {
+    if (!executor->CanHandle(request)) continue;
+    record_.executor = executor->name();
+    auto program = TRY(executor->Prepare(request));
+    if (program->privileges() == Privileges::kNone) {
+      for (oci::Mount& mount : bundle_.spec.mounts) {
+        if (mount.type == "proc") mount.options.emplace_back("ro");
+      }
+    }
+    return program;
+  }
+  return Fail(Code::kUnimplemented, "process.args: nothing here can run {}",
+              request.process.args.empty() ? "nothing" : request.process.args[0]);
+}
+
+Status Creation::TakePlace() {
+  place_ = TRY(store_.Make(record_.id));
+  TRY(place_->WriteFile(kConfig, bundle_.config));
+  return place_->Write(record_);
+}
+
+Status Creation::MakeGroup() {
+  const oci::Linux& config = bundle_.spec.on_linux;
+  const auto make = [&]() -> Status {
+    const auto driver =
+        settings_.systemd_cgroup ? cgroup::Driver::kSystemd : cgroup::Driver::kFiles;
+    const std::string own = settings_.systemd_cgroup ? ":wasmoor:" + record_.id : "/" + record_.id;
+    const cgroup::Root root = TRY(cgroup::Root::Detect());
+    record_.cgroup = TRY(
+        cgroup::Group::Plan(root, config.cgroups_path.empty() ? own : config.cgroups_path, driver));
+    TRY(place_->Write(record_));
+    group_ = TRY(cgroup::Group::CreatePlanned(record_.cgroup));
+    if (config.resources) TRY(group_->Apply(*config.resources));
+    return {};
+  };
+  Status made = make();
+  if (made || IsRootOfMachine()) return made;
+  if (LimitsAnything(config.resources))
+    return TRY_AS(std::move(made), "linux.resources: cannot be kept without rights"), Status();
+  if (group_) static_cast<void>(group_->Remove());
+  group_.reset();
+  record_.cgroup.clear();
+  return {};
+}
+
+std::vector<CgroupTree> Creation::CgroupTrees() const {
+  std::vector<CgroupTree> trees;
+  if (!group_) return trees;
+  const auto directories = group_->Directories();
+  for (const auto& [hierarchy, path] : directories) {
+    const bool unified = hierarchy.version == 2;
+    const bool alone = unified && directories.size() == 1;
+    const std::string& mount_point = hierarchy.mount_point;
+    trees.push_back({.name = alone ? "" : mount_point.substr(mount_point.rfind('/') + 1),
+                     .options = JoinControllers(hierarchy.controllers),
+                     .unified = unified,
+                     .directory = path});
+  }
+  return trees;
+}
+
+Result<FirstProcessPlan> Creation::Plan(ProcessPlan process) {
+  NamespacePlan namespaces = TRY(PlanNamespaces(bundle_.spec.on_linux));
+  MountSources sources = TRY(OpenMountSources(bundle_.spec, bundle_.directory, record_.rootfs,
+                                              namespaces.ChangesUser(), MakeUserNamespace));
+  return FirstProcessPlan{.bundle = bundle_,
+                          .spec = bundle_.spec,
+                          .rootfs = record_.rootfs,
+                          .namespaces = std::move(namespaces),
+                          .sources = std::move(sources),
+                          .cgroups = CgroupTrees(),
+                          .change = options_.no_pivot ? RootChange::kMove : RootChange::kPivot,
+                          .process = std::move(process),
+                          .gate = TRY(MakeStartGate(place_->directory()))};
+}
+
+oci::State Creation::StateNow(oci::Status status) const {
+  return {.id = record_.id,
+          .status = status,
+          .pid = record_.init.pid,
+          .bundle = record_.bundle,
+          .annotations = record_.annotations};
+}
+
+// Everything that the new process needs from outside before it may go on: written down first, so
+// that it is found if this process is killed now.
+Status Creation::Admit(const FirstProcessPlan& plan) {
+  record_.init = TRY(ProcessId::Of(child_.pid));
+  TRY(place_->Write(record_));
+  const oci::Linux& config = plan.spec.on_linux;
+  if (plan.namespaces.Makes(NamespaceType::kUser))
+    TRY(WriteIdMaps(child_.pid, config.uid_mappings, config.gid_mappings));
+  if (group_ && !group_->directory().valid()) TRY(group_->Add(child_.pid));
+  return ApplyFromOutside(plan.process.attributes, child_.pid);
+}
+
+Status Creation::RunHostHooks() {
+  hooks_begun_ = true;
+  const oci::Hooks& hooks = bundle_.spec.hooks;
+  const oci::State state = StateNow(oci::Status::kCreating);
+  TRY(RunHooks(hooks.prestart, "prestart", state));
+  return RunHooks(hooks.create_runtime, "createRuntime", state);
+}
+
+Result<os::Fd> Creation::Bring(FirstProcessPlan& plan) {
+  auto [ours, theirs] = TRY(Channel::MakePair());
+  TRY(ApplyInitialCpus(plan.process.attributes));
+  const bool clone_into = group_ && group_->directory().valid();
+  child_ = TRY(Spawn({.namespaces = plan.namespaces,
+                      .time_offsets = plan.spec.on_linux.time_offsets,
+                      .cgroup = clone_into ? &group_->directory() : nullptr}));
+  if (child_.pid == 0) {
+    // What the runtime would undo is not this process's to undo.
+    done_ = true;
+    ours.Close();
+    place_->Unlock();
+    LiveAsFirst(plan, std::move(theirs));
+  }
+  theirs.Close();
+  TRY(Admit(plan));
+  TRY(ours.Send(Step::kMapped));
+  TRY(ours.Expect(Step::kMounted));
+  TRY(RunHostHooks());
+  TRY(ours.Send(Step::kHooked));
+  const oci::State state = StateNow(oci::Status::kCreating);
+  return AttendUntilReady({ours, child_, plan.process, plan.spec, state, console_});
+}
+
+void Creation::Undo() {
+  if (child_.process.valid()) KillChild(child_);
+  if (group_) {
+    static_cast<void>(group_->Kill());
+    static_cast<void>(group_->Remove());
+  }
+  // What the hooks before have made, these take away; the error that is reported is the first.
+  if (hooks_begun_)
+    RunEveryHook(bundle_.spec.hooks.poststop, "poststop", StateNow(oci::Status::kStopped));
+  static_cast<void>(place_->Remove());
+}
+
+}  // namespace wasmoor::jail

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "jail/store.h"
+#include "wasmoor/base/result.h"
+#include "wasmoor/cgroup/group.h"
+#include "wasmoor/jail/container.h"
+#include "wasmoor/oci/spec.h"
+
+// What the calls on a container share.
+namespace wasmoor::jail {
+
+struct Container::Parts {
+  const Store& store;
+  Place place;
+  Record record;
+};
+
+// How long a command waits for another one that is at work on the same container.
+constexpr std::chrono::seconds kLockPatience{10};
+
+// Of the container's control group; FailedPrecondition if it was made without one.
+Result<cgroup::Group> OpenGroup(const Record& record);
+
+// What state(2) there is, now.
+oci::Status LookAt(const Place& place, const Record& record);
+
+// The configuration that was written down by Create.
+Result<oci::Spec> ReadSpec(const Place& place);
+
+// What is left of a container, whoever left it: its processes are killed and waited for, its
+// control group and its directory are removed. Goes on after an error, and reports the first.
+Status ClearAway(Place& place, const Record& record);
+
+// `cannot pause container "x": it is stopped, not running`: callers look for "not running" …
+tl::unexpected<Error> WrongState(std::string_view verb, const std::string& id, oci::Status status,
+                                 std::string_view needed);
+
+}  // namespace wasmoor::jail

@@ -1,0 +1,81 @@
+#include <unistd.h>
+
+#include "jail/container_create.h"
+#include "jail/container_parts.h"
+#include "jail/store.h"
+
+namespace wasmoor::jail {
+namespace {
+
+// A container whose making was cut short, and nobody is at work on it: nothing of it remains.
+Result<bool> ClearIfAbandoned(const Store& store, std::string_view id, const Result<Record>& read) {
+  const bool half_made =
+      (read && !read->complete) || (!read && read.error().code() == Code::kNotFound);
+  if (!half_made) return false;
+  auto place = store.FindAndLock(id, std::chrono::milliseconds(0));
+  // Somebody is making it.
+  if (!place) return place.error().code() == Code::kNotFound;
+  const auto again = place->Read();
+  if (again && again->complete) return false;
+  TRY(ClearAway(*place, again ? *again : Record()));
+  return true;
+}
+
+}  // namespace
+
+Containers::Containers(Settings settings, Store store)
+    : settings_(std::move(settings)), store_(std::make_unique<Store>(std::move(store))) {}
+Containers::Containers(Containers&&) noexcept = default;
+Containers::~Containers() = default;
+
+Result<Containers> Containers::Open(Settings settings) {
+  Store store = TRY(Store::Open(settings.root));
+  return Containers(std::move(settings), std::move(store));
+}
+
+Result<Containers::Created> Containers::Create(const CreateOptions& options,
+                                               Executors executors) const {
+  // What a killed runtime left of this name is not in the way.
+  static_cast<void>(Find(options.id));
+  Creation creation(*store_, settings_, options, executors);
+  Creation::Done done = TRY(creation.Run());
+  auto parts = std::make_unique<Container::Parts>(
+      Container::Parts{*store_, std::move(done.place), std::move(done.record)});
+  return Created{Container(std::move(parts)), std::move(done.first)};
+}
+
+Result<Container> Containers::Find(std::string_view id) const {
+  Place place = TRY(store_->Find(id));
+  auto record = place.Read();
+  if (TRY(ClearIfAbandoned(*store_, id, record)))
+    return Fail(Code::kNotFound, "container \"{}\" does not exist", id);
+  if (!record) return tl::unexpected(std::move(record).error());
+  return Container(std::make_unique<Container::Parts>(
+      Container::Parts{*store_, std::move(place), std::move(*record)}));
+}
+
+Status Containers::Delete(std::string_view id, Force force,
+                          std::vector<std::string>* warnings) const {
+  auto found = Find(id);
+  if (found) return found->Delete(force, warnings);
+  if (force == Force::kNo) return tl::unexpected(std::move(found).error());
+  if (found.error().code() == Code::kNotFound) return {};
+  if (found.error().code() == Code::kInvalidArgument)
+    return tl::unexpected(std::move(found).error());
+  // Its record cannot be understood: what there is to remove is the directory.
+  Place place = TRY(store_->FindAndLock(id, kLockPatience));
+  warnings->push_back(found.error().message());
+  return place.Remove();
+}
+
+Result<std::vector<Container>> Containers::List() const {
+  std::vector<Container> all;
+  for (const std::string& id : TRY(store_->List())) {
+    auto found = Find(id);
+    // It ended meanwhile, or cannot be understood: `delete --force` is for that.
+    if (found) all.push_back(std::move(*found));
+  }
+  return all;
+}
+
+}  // namespace wasmoor::jail
