@@ -163,6 +163,13 @@ const os::Fd& Group::directory() const {
   return branches.size() == 1 && branches[0].v2() ? branches[0].directory : kNone;
 }
 
+std::vector<Group::Directory> Group::Directories() const {
+  std::vector<Directory> all;
+  for (const Branch& branch : tree_->branches())
+    all.push_back({branch.hierarchy, branch.FullPath()});
+  return all;
+}
+
 Result<Stats> Group::ReadStats() const {
   if (!Exists()) return FailNotThere(*tree_);
   return ReadTreeStats(*tree_);

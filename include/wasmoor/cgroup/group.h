@@ -76,6 +76,13 @@ class Group {
   // where a process can only be moved.
   const os::Fd& directory() const;
 
+  // The group's directory in each hierarchy, whether it exists or not.
+  struct Directory {
+    Hierarchy hierarchy;
+    std::string path;  // Of the group, on this machine.
+  };
+  std::vector<Directory> Directories() const;
+
   Result<Stats> ReadStats() const;
 
   // Returns when all members are frozen. kFailedPrecondition if this process is one of them.
