@@ -148,6 +148,13 @@ class NativeTest(Lifecycle, unittest.TestCase):
         containerd().wait_for_status(name, "STOPPED")
         self.assertEqual([words for words in stand.apart.processes() if "sleep 100" in words], [])
 
+    def test_running_out_of_memory_ends_it_and_is_told(self):
+        events = daemon.Events(containerd())
+        self.addCleanup(events.close)
+        done = containerd().run(stand.NATIVE, self.name(), "tail", "/dev/zero", options=("--memory-limit", 16 << 20))
+        self.assertEqual(done.returncode, 128 + 9, done.stderr)
+        self.assertTrue(events.are_of(self.name(), "oom"))
+
 
 class WasmTest(Lifecycle, unittest.TestCase):
     image = stand.WASM
@@ -173,6 +180,13 @@ class WasmTest(Lifecycle, unittest.TestCase):
         done = containerd().run(stand.WASM, self.name(), "/trap.wasm")
         self.assertEqual(done.returncode, 134)
         self.assertIn("unreachable", done.stderr)
+
+    def test_it_sees_its_memory_limit_and_goes_on(self):
+        done = containerd().run(stand.WASM, self.name(), "/grow.wasm", 256, "touch",
+                                options=("--memory-limit", 64 << 20))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        grown = int(re.match(r"grew by (\d+) MiB", done.stdout)[1])
+        self.assertTrue(0 < grown < 64, done.stdout)
 
     def test_sigterm_ends_it_blocked_or_looping(self):
         for guest in ("/sleep.wasm", "/loop.wasm"):

@@ -127,6 +127,13 @@ class Events:
             time.sleep(0.02)
         return topics[:count]
 
+    def are_of(self, name, topic):
+        """Whether there is, or soon is, one of this topic."""
+        end = time.monotonic() + 10
+        while topic not in self._topics(name) and time.monotonic() < end:
+            time.sleep(0.02)
+        return topic in self._topics(name)
+
     def _topics(self, name):
         return [found[1] for line in self._lines
                 if f'"{name}"' in line and (found := re.search(r" /tasks/([a-z-]+)", line))]

@@ -20,8 +20,8 @@ import images  # noqa: E402
 # Names in the form that pods know, and a platform if it is not this machine's.
 NATIVE, WASM = "docker.io/test/busybox:1", "docker.io/test/guests:1@wasi/wasm"
 PAUSE = "docker.io/test/pause:1"
-APPLETS = ("cat", "echo", "false", "sh", "sleep", "true", "tty")
-GUESTS = ("args", "exit42", "hello", "loop", "sleep", "terminal", "trap")
+APPLETS = ("cat", "echo", "false", "sh", "sleep", "tail", "true", "tty")
+GUESTS = ("args", "exit42", "grow", "hello", "loop", "sleep", "terminal", "trap")
 
 
 @dataclasses.dataclass(frozen=True)
