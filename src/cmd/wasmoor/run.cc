@@ -1,9 +1,7 @@
 #include "cmd/wasmoor/run.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 
 #include "cmd/engines.h"
@@ -15,6 +13,7 @@
 #include "wasmoor/os/deadline.h"
 #include "wasmoor/os/process.h"
 #include "wasmoor/os/socket.h"
+#include "wasmoor/program/report.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -45,22 +44,6 @@ Status SayChosenPorts(const RunFlags& flags) {
         flags.json ? ListeningJson(address) : fmt::format("wasmoor: listening on {}\n", address);
     fputs(line.c_str(), stderr);
   }
-  return {};
-}
-
-// The streams of the guest. A core module gets descriptors of its own, because it may close them,
-// and other files of its then take their numbers: ours stay ours, for messages. A component closes
-// none, and its engine tells only our very own for terminals.
-Status GrantStreams(wasm::ModuleKind kind, wasi::Grants* grants) {
-  const auto stream = [kind](int own) {
-    constexpr int kAfterStreams = STDERR_FILENO + 1;
-    return os::Fd(
-        kind == wasm::ModuleKind::kComponent ? own : ::fcntl(own, F_DUPFD_CLOEXEC, kAfterStreams));
-  };
-  grants->standard_input = stream(STDIN_FILENO);
-  grants->standard_output = stream(STDOUT_FILENO);
-  grants->standard_error = stream(STDERR_FILENO);
-  if (!grants->standard_error.valid()) return FailErrno(errno, "standard streams");
   return {};
 }
 
@@ -134,7 +117,7 @@ Result<int> RunCommand::Run() {
   invocation.function = flags_.invoke;
   flags_.grants.arguments = words_;
   TRY(SayChosenPorts(flags_));
-  TRY(GrantStreams(found.module->kind(), &flags_.grants));
+  TRY(program::GrantStreams(found.module->kind(), &flags_.grants));
   if (!flags_.invoke.empty() && found.module->kind() == wasm::ModuleKind::kCore)
     invocation.arguments.assign(words_.begin() + 1, words_.end());
   auto guest = TRY_AS(program::Guest::Create(*found.module, host, std::move(flags_.grants),
@@ -161,7 +144,7 @@ int RunCommand::Finish(const std::string& file, const wasm::Cache::Found& found,
     fflush(stdout);
   }
   if (exit.kind == wasm::Exit::Kind::kTrapped)
-    fputs((flags_.json ? TrapJson : TrapText)(file, exit.trap).c_str(), stderr);
+    fputs((flags_.json ? TrapJson : program::TrapText)(file, exit.trap).c_str(), stderr);
   if (flags_.stats)
     ReportUsage(flags_.json, Compiler::Clock::now() - started_, found, guest.usage());
   if (exit.kind == wasm::Exit::Kind::kSignaled) os::DieBySignal(exit.signal);

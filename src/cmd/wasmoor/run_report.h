@@ -15,7 +15,6 @@ std::string ErrorJson(std::string_view file, const Error& error);
 
 std::string ListeningJson(std::string_view address);  // {"listening": "127.0.0.1:40001"}
 
-std::string TrapText(std::string_view file, const wasm::Trap& trap);
 // {"error": …, "code": "trap", "file": …, "trap": "unreachable", "frames": [{"function", "index",
 // "offset"}]}
 std::string TrapJson(std::string_view file, const wasm::Trap& trap);
