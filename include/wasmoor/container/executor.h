@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/jail/executor.h"
+#include "wasmoor/wasm/engine.h"
+
+// WebAssembly in containers: which containers are wasm, and how one's process becomes a guest.
+// docs/wasm-containers.md is what users are told.
+namespace wasmoor::container {
+
+struct WasmOptions {
+  wasm::EngineFactory engine;
+  // Where compiled code is kept, the best place first: the others are for when nothing can be kept
+  // there. wasm::Cache has its say about each.
+  std::vector<std::filesystem::path> caches;
+  // The words that start this very executable as a compiler: [0] is the name it goes by, and what
+  // follows them is for RunCompiler, which it must call then.
+  std::vector<std::string> compiler;
+  // What a compiler may have in address space: a module is hostile, and compiled outside of its
+  // container's limits.
+  uint64_t compiler_bytes = uint64_t{4} << 30;
+  // Hears what an operator should know although all went well: a line without its end. May be
+  // empty.
+  std::function<void(std::string_view)> warn;
+};
+
+// For WasmOptions::caches: what wasmoor(1) takes (wasm::DefaultCacheDirectory), for root
+// /var/cache/wasmoor/modules, and below the directory that a runtime has its containers in, which
+// it can always write. Reads the environment.
+std::vector<std::filesystem::path> CacheDirectories(const std::filesystem::path& state_root);
+
+// Modules and components, each alone in its container's process: found or compiled on the host,
+// loaded before the process is cloned, which never executes anything. The guest has the container's
+// root as "/", no capability, Landlock, the specification's seccomp filter and beneath it the one
+// for guests. Thread-compatible; the runtime that uses it stays with one thread, since a compiler
+// is a process of its own.
+class WasmExecutor : public jail::Executor {
+ public:
+  explicit WasmExecutor(WasmOptions options);
+
+  std::string_view name() const override { return kName; }
+  // A container that is marked as wasm (see selection.h) and a program that is by its content, in
+  // whatever container; in a container that this made, everything: Prepare refuses what is native.
+  bool CanHandle(const jail::ProgramRequest& request) const override;
+  // kNotFound: "…: no such file or directory"; kInvalidArgument: it is not WebAssembly, or not
+  // valid; kFailedPrecondition: it imports what nobody provides, or its code can be kept nowhere.
+  Result<std::unique_ptr<jail::Program>> Prepare(
+      const jail::ProgramRequest& request) const override;
+
+  static constexpr std::string_view kName = "wasm";
+
+ private:
+  WasmOptions options_;
+};
+
+// The compiler's side of WasmOptions::compiler: what this process returns as its exit status. It
+// reads the module from standard input and says on standard output how it went.
+int RunCompiler(const wasm::EngineFactory& engine, std::span<char* const> words);
+
+}  // namespace wasmoor::container

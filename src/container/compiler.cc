@@ -1,0 +1,221 @@
+#include "container/compiler.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <optional>
+
+#include "wasmoor/base/units.h"
+#include "wasmoor/os/capability.h"
+#include "wasmoor/os/file.h"
+#include "wasmoor/os/limit.h"
+#include "wasmoor/os/output.h"
+#include "wasmoor/os/process.h"
+
+// What the two processes say to each other. Words: the mode, the cache's directory, the limit of
+// address space in bytes; the module on standard input. Answer, on standard output: the number of a
+// Code, a newline, and the error's sentence or, after kOk, the cache's warning.
+namespace wasmoor::container {
+namespace {
+
+using wasm::Cache;
+using Found = Cache::Found;
+
+constexpr std::string_view kAtOnce = "at-once", kInBackground = "in-background";
+constexpr size_t kWords = 3;
+
+constexpr std::chrono::minutes kPatience{15};
+constexpr uint64_t kMostSeconds = 20 * 60;  // Of CPU time, on all CPUs together.
+constexpr int kSignalStatus = 128;
+
+Result<Cache> OpenCache(const std::filesystem::path& directory) {
+  wasm::CacheOptions options;
+  options.directory = directory;
+  Cache cache = TRY(Cache::Open(std::move(options)));
+  if (!cache.problem().empty()) return Fail(Code::kUnavailable, "{}", cache.problem());
+  return cache;
+}
+
+std::vector<std::string> WordsFor(const WasmOptions& options, std::string_view mode,
+                                  const Cache& cache) {
+  std::vector<std::string> words = options.compiler;
+  words.emplace_back(mode);
+  words.push_back(cache.options().directory.native());
+  words.push_back(std::to_string(options.compiler_bytes));
+  return words;
+}
+
+Error DiedError(const WasmOptions& options, const program::Source& source, int signal) {
+  if (signal == SIGXCPU) {
+    return Error(Code::kResourceExhausted,
+                 fmt::format("{}: compiling it took more than {} s of CPU time, and was given up",
+                             source.name, kMostSeconds));
+  }
+  return Error(Code::kResourceExhausted,
+               fmt::format("{}: its compiler was ended by signal {}: it may need more memory than "
+                           "the {} that a compiler is given",
+                           source.name, signal, FormatSize(options.compiler_bytes)));
+}
+
+// The other's answer: its warning, or its Error.
+Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source& source,
+                               const os::Output& output) {
+  if (output.status >= kSignalStatus)
+    return tl::unexpected(DiedError(options, source, output.status - kSignalStatus));
+  int number = 0;
+  const char* const end = output.text.data() + output.text.size();
+  const auto [rest, failed] = std::from_chars(output.text.data(), end, number);
+  if (failed != std::errc() || rest == end || *rest != '\n' || number < 0 ||
+      number > static_cast<int>(Code::kUnauthenticated)) {
+    return Fail(Code::kInternal, "{}: its compiler, '{}', ended with status {} and said nothing",
+                source.name, options.compiler.front(), output.status);
+  }
+  std::string text(rest + 1, end);
+  if (number == 0) return text;
+  return Fail(static_cast<Code>(number), "{}: {}", source.name, text);
+}
+
+// Compiles in another process. Afterwards the module is in the cache. kUnavailable: it could not be
+// kept there.
+Result<std::string> Compile(const WasmOptions& options, const program::Source& source,
+                            const Cache& cache) {
+  const os::Output output =
+      TRY_AS(os::ReadOutputOfSelf(WordsFor(options, kAtOnce, cache), source.file, kPatience),
+             "compile {}", source.name);
+  return ReadAnswer(options, source, output);
+}
+
+// Failing costs the next start some speed and nothing else.
+void OptimizeInBackground(const WasmOptions& options, const program::Source& source,
+                          const Cache& cache) {
+  const std::string path = fmt::format("/proc/self/fd/{}", source.file.get());
+  const auto again = os::OpenAt(os::Fd(), path.c_str(), O_RDONLY);
+  if (again) (void)os::SpawnSelfDetached(WordsFor(options, kInBackground, cache), *again);
+}
+
+void Warn(const WasmOptions& options, std::string_view line) {
+  if (!line.empty() && options.warn) options.warn(line);
+}
+
+// From one cache; nothing, and why in `reasons`, if it cannot keep what it has not.
+Result<std::optional<Found>> LoadFrom(const WasmOptions& options, const wasm::Engine& engine,
+                                      const program::Source& source,
+                                      const std::filesystem::path& directory,
+                                      std::string* reasons) {
+  const auto because = [&](const Error& error) {
+    *reasons += (reasons->empty() ? "" : "; ") + error.message();
+    return std::nullopt;
+  };
+  const auto cache = OpenCache(directory);
+  if (!cache) return because(cache.error());
+  constexpr auto kPolicy = Cache::Policy::kFastest;
+  auto found = TRY_AS(cache->FindFile(engine, source.file, kPolicy), "{}", source.name);
+  if (!found) {
+    const auto compiled = Compile(options, source, *cache);
+    if (!compiled && compiled.error().code() == Code::kUnavailable)
+      return because(compiled.error());
+    Warn(options, TRY(compiled));
+    found = TRY_AS(cache->FindFile(engine, source.file, kPolicy), "{}", source.name);
+    if (!found)
+      return because(Error(Code::kUnavailable, fmt::format("{}: the code vanished from the cache",
+                                                           directory.native())));
+  }
+  Warn(options, found->warning);
+  if (found->tier == wasm::Tier::kBaseline) OptimizeInBackground(options, source, *cache);
+  return found;
+}
+
+// ---- The compiler's process.
+
+void Lower(int resource, uint64_t limit) {
+  const os::ResourceLimit now = os::GetLimit(resource);
+  const uint64_t lower = std::min(limit, now.hard);
+  static_cast<void>(os::SetLimit(0, resource, {.soft = lower, .hard = lower}));
+}
+
+// Before the first byte of the module is looked at, with the cache open. What cannot be given up is
+// not there to be given up.
+void GiveUpRights(uint64_t bytes) {
+  Lower(RLIMIT_AS, bytes);
+  Lower(RLIMIT_CPU, kMostSeconds);
+  Lower(RLIMIT_CORE, 0);
+  static_cast<void>(os::LimitBounding(0));
+  static_cast<void>(os::SetCapabilities({}));
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+// The cache's warning.
+Result<std::string> CompileAtOnce(const Cache& cache, const wasm::Engine& engine,
+                                  const program::Source& source) {
+  const std::vector<uint8_t> bytes = TRY(program::ReadSource(source));
+  const Found found = TRY(cache.Load(engine, bytes, Cache::Policy::kFastest));
+  if (cache.Contains(engine, bytes, found.tier)) return found.warning;
+  return Fail(Code::kUnavailable, "{}", found.warning);
+}
+
+Result<std::string> Run(const wasm::EngineFactory& factory, std::span<char* const> words) {
+  uint64_t bytes = 0;
+  const std::string_view mode = words[0], limit = words[2];
+  std::from_chars(limit.data(), limit.data() + limit.size(), bytes);
+  const bool background = mode == kInBackground;
+  if (background) {
+    os::RunInBackground();
+  } else {
+    // Whoever waits for us may be killed.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  }
+  const Cache cache = TRY(OpenCache(words[1]));
+  const program::Source source{.name = "", .file = os::Fd(STDIN_FILENO)};
+  GiveUpRights(bytes);
+  // What guests may import does not change their code.
+  const auto engine = TRY(factory.create({.parallel_compile = !background}));
+  if (!background) return CompileAtOnce(cache, *engine, source);
+  TRY(cache.Optimize(*engine, TRY(program::ReadSource(source))));
+  return "";
+}
+
+}  // namespace
+
+std::vector<std::filesystem::path> CacheDirectories(const std::filesystem::path& state_root) {
+  std::vector<std::filesystem::path> directories;
+  const auto add = [&](std::filesystem::path directory) {
+    if (std::find(directories.begin(), directories.end(), directory) == directories.end())
+      directories.push_back(std::move(directory));
+  };
+  if (auto usual = wasm::DefaultCacheDirectory()) add(*std::move(usual));
+  if (::geteuid() == 0) add("/var/cache/wasmoor/modules");
+  // No container is called so: their names do not begin with a dot.
+  add(state_root / ".modules");
+  return directories;
+}
+
+Result<Found> LoadModule(const WasmOptions& options, const wasm::Engine& engine,
+                         const program::Source& source) {
+  std::string reasons;
+  for (const std::filesystem::path& directory : options.caches) {
+    auto found = TRY(LoadFrom(options, engine, source, directory, &reasons));
+    if (found) return *std::move(found);
+  }
+  return Fail(Code::kFailedPrecondition,
+              "{}: there is no place for its compiled code: {}; name a folder that can be written "
+              "in WASMOOR_CACHE_DIR",
+              source.name, reasons);
+}
+
+int RunCompiler(const wasm::EngineFactory& engine, std::span<char* const> words) {
+  if (words.size() != kWords) return EXIT_FAILURE;
+  const auto done = Run(engine, words);
+  const int code = done ? 0 : static_cast<int>(done.error().code());
+  const std::string answer = fmt::format("{}\n{}", code, done ? *done : done.error().message());
+  static_cast<void>(os::WriteAll(os::Fd(STDOUT_FILENO),
+                                 {reinterpret_cast<const uint8_t*>(answer.data()), answer.size()}));
+  return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace wasmoor::container

@@ -1,0 +1,35 @@
+#include "container/limits.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace wasmoor::container {
+namespace {
+
+// What a control group counts of a guest's process besides the guest's memory: pages of the runtime
+// that it writes to, stacks, the kernel's own. Measured (tests/container): under 1 MiB for a
+// module.
+constexpr uint64_t kOwnBytes = 2 << 20;
+// And what grows with its memory: page tables, 1/512, and tables, whose elements have 8 bytes.
+constexpr uint64_t kShareOfPagesAndTables = 64;
+constexpr uint64_t kBytesPerTableElement = 1024;
+// Enough for the functions of any module there is; below, a limit of memory would forbid modules
+// that hardly use any.
+constexpr uint64_t kLeastTableElements = 50'000;
+
+}  // namespace
+
+wasm::Limits LimitsOf(const oci::Linux& config) {
+  wasm::Limits limits;
+  if (!config.resources || !config.resources->memory) return limits;
+  const auto& limit = config.resources->memory->limit;
+  if (!limit || *limit <= 0) return limits;
+  const auto bytes = static_cast<uint64_t>(*limit);
+  const uint64_t taken = kOwnBytes + bytes / kShareOfPagesAndTables;
+  limits.memory_bytes = bytes > taken ? bytes - taken : 0;
+  limits.table_elements =
+      std::clamp(bytes / kBytesPerTableElement, kLeastTableElements, limits.table_elements);
+  return limits;
+}
+
+}  // namespace wasmoor::container

@@ -1,0 +1,109 @@
+#include "container/wasm_program.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "container/grants.h"
+#include "container/signals.h"
+#include "wasmoor/base/printable.h"
+#include "wasmoor/os/file.h"
+#include "wasmoor/os/landlock.h"
+#include "wasmoor/os/title.h"
+#include "wasmoor/program/report.h"
+
+namespace wasmoor::container {
+namespace {
+
+constexpr int kCannotRun = 126;  // As env(1) has it.
+
+void Say(int stream, std::string_view text) {
+  // To whoever reads the container's output; if nobody does, nobody minds.
+  [[maybe_unused]] const ssize_t written = ::write(stream, text.data(), text.size());
+}
+
+// "add(1, 2)": a component takes its arguments in the call itself.
+std::string CallOf(const std::string& function, std::span<const std::string> arguments) {
+  if (function.find('(') != std::string::npos) return function;
+  std::string call = function + "(";
+  for (size_t i = 0; i < arguments.size(); ++i) call += (i > 0 ? ", " : "") + arguments[i];
+  return call + ")";
+}
+
+bool IsWritableProcfs(const std::string& path) {
+  struct statfs status = {};
+  if (::statfs(path.c_str(), &status) != 0) return false;
+  return status.f_type == PROC_SUPER_MAGIC && (status.f_flags & ST_RDONLY) == 0;
+}
+
+// Our WASI opens no file of a procfs for writing. That of components is the engine's, and would.
+Status RefuseWritableProcfs(std::span<const std::string> mounts) {
+  for (const std::string& path : mounts) {
+    if (!IsWritableProcfs(path)) continue;
+    return Fail(Code::kFailedPrecondition,
+                "a component does not run where procfs is mounted writable, as it is at {}: start "
+                "it in a container of its own, or mount that read-only",
+                path);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<program::Guest>> WasmProgram::MakeGuest() {
+  const wasm::ModuleKind kind = plan_.module->kind();
+  wasi::Grants grants;
+  // First: they have the numbers that they were handed over at.
+  grants.listeners = TakeListeners(plan_.environment);
+  if (kind == wasm::ModuleKind::kComponent) TRY(RefuseWritableProcfs(plan_.mounts));
+  grants.arguments = plan_.arguments;
+  grants.environment = std::move(plan_.environment);
+  grants.preopens = TRY(OpenTree());
+  TRY(program::GrantStreams(kind, &grants));
+  program::Guest::Options options;
+  options.limits = plan_.limits;
+  return program::Guest::Create(*plan_.module, plan_.host, std::move(grants), std::move(options));
+}
+
+int WasmProgram::Run(program::Guest& guest) const {
+  const std::string& name = plan_.arguments.front();
+  const std::span<const std::string> arguments = std::span(plan_.arguments).subspan(1);
+  wasm::Invocation invocation;
+  if (!plan_.function.empty() && plan_.module->kind() == wasm::ModuleKind::kComponent) {
+    invocation.function = CallOf(plan_.function, arguments);
+  } else if (!plan_.function.empty()) {
+    invocation.function = plan_.function;
+    invocation.arguments.assign(arguments.begin(), arguments.end());
+  }
+  const Result<wasm::Exit> exit = guest.Run(invocation);
+  if (!exit) {
+    Say(STDERR_FILENO, fmt::format("wasmoor: {}: {}\n", Printable(name), exit.error().message()));
+    return kCannotRun;
+  }
+  if (!exit->results.empty()) Say(STDOUT_FILENO, exit->results + "\n");
+  if (exit->kind == wasm::Exit::Kind::kTrapped)
+    Say(STDERR_FILENO, program::TrapText(name, exit->trap));
+  return exit->ShellStatus();
+}
+
+Error WasmProgram::Become(const std::function<Status()>& confine) {
+  const auto become = [&]() -> Status {
+    fault_handlers_.Install();
+    EndBySignals();
+    std::unique_ptr<program::Guest> guest = TRY(MakeGuest());
+    os::ShowAs(plan_.arguments);
+    TRY(os::RestrictToTree(TRY(os::OpenAt(os::Fd(), "/", O_PATH | O_DIRECTORY))));
+    TRY(confine());
+    TRY_AS(seccomp::Install(plan_.filter),
+           "the guest's own seccomp filter (the container's profile must allow seccomp(2))");
+    const int status = Run(*guest);
+    // A component's output is on its way in another thread until then.
+    if (plan_.module->kind() == wasm::ModuleKind::kComponent) guest.reset();
+    ::_exit(status);
+  };
+  return std::move(become()).error().WithContext(plan_.arguments.front());
+}
+
+}  // namespace wasmoor::container

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "container/signals.h"
+#include "wasmoor/jail/executor.h"
+#include "wasmoor/program/program.h"
+#include "wasmoor/seccomp/program.h"
+
+namespace wasmoor::container {
+
+// A module that is loaded, and what its guest is to be told: everything that can be made before the
+// container's process is. Plain values; copied with the process that it is used in.
+struct GuestPlan {
+  program::Host host;
+  std::shared_ptr<const wasm::Module> module;
+  wasm::Limits limits;
+  std::vector<std::string> arguments;  // [0] is the program, without the export's name.
+  std::string function;                // An export; empty: the program's own beginning.
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<std::string> mounts;  // Where the specification mounts something.
+  seccomp::Program filter;          // Beneath the specification's.
+};
+
+// The guest of a container's process. To be made where the engine is.
+class WasmProgram : public jail::Program {
+ public:
+  explicit WasmProgram(GuestPlan plan) : plan_(std::move(plan)) {}
+
+  jail::Privileges privileges() const override { return jail::Privileges::kNone; }
+  bool executes() const override { return false; }
+  Error Become(const std::function<Status()>& confine) override;
+
+ private:
+  Result<std::unique_ptr<program::Guest>> MakeGuest();
+  // Runs it to its end; the exit status.
+  int Run(program::Guest& guest) const;
+
+  GuestPlan plan_;
+  const FaultHandlers fault_handlers_;
+};
+
+}  // namespace wasmoor::container
