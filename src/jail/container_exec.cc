@@ -5,6 +5,7 @@
 #include "jail/container_parts.h"
 #include "jail/process.h"
 #include "jail/spawn.h"
+#include "wasmoor/cgroup/entry.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/process.h"
 
@@ -19,9 +20,10 @@ struct ExecPlan {
 };
 
 // In the new process.
-Error LiveBeside(ExecPlan& plan, Channel& channel) {
+Error LiveBeside(ExecPlan& plan, const cgroup::Entry* entry, Channel& channel) {
   ContainerProcess process(plan.process, channel);
   const auto settle = [&]() -> Status {
+    if (entry != nullptr) TRY(entry->Enter());
     TRY(channel.Expect(Step::kMapped));
     TRY(process.Begin(plan.namespaces.ChangesUser()));
     TRY(EnterMountNamespace(plan.namespaces));
@@ -57,21 +59,19 @@ class Execution {
 };
 
 Result<Started> Execution::Run(ExecPlan& plan, const os::Fd& console) {
-  std::optional<cgroup::Group> group;
-  if (!record_.cgroup.empty()) group = TRY(OpenGroup(record_));
-  const bool clone_into = group && group->directory().valid();
+  std::optional<cgroup::Entry> entry;
+  if (!record_.cgroup.empty()) entry = TRY(cgroup::Entry::Open(TRY(OpenGroup(record_))));
   auto [ours, theirs] = TRY(Channel::MakePair());
   TRY(ApplyInitialCpus(plan.process.attributes));
   child_ = TRY(Spawn({.namespaces = plan.namespaces,
                       .time_offsets = {},
-                      .cgroup = clone_into ? &group->directory() : nullptr}));
+                      .cgroup = entry ? entry->clone_into() : nullptr}));
   if (child_.pid == 0) {
     ours.Close();
-    theirs.SendError(LiveBeside(plan, theirs));
+    theirs.SendError(LiveBeside(plan, entry ? &*entry : nullptr, theirs));
     _exit(kExitFailed);
   }
   theirs.Close();
-  if (group && !clone_into) TRY(group->Add(child_.pid));
   TRY(ApplyFromOutside(plan.process.attributes, child_.pid));
   TRY(ours.Send(Step::kMapped));
   os::Fd terminal = TRY(AttendUntilReady({ours, child_, plan.process, spec_, state_, console}));
@@ -105,7 +105,7 @@ Result<Started> Container::Exec(const oci::Process& process, const ProcessOption
   if (!record.init.Alive())
     return Fail(Code::kFailedPrecondition, "cannot exec in container \"{}\": container not running",
                 id());
-  const ProgramRequest request{record.id, spec, process, root, false};
+  const ProgramRequest request{record.id, spec, process, root, false, record.executor};
   std::unique_ptr<Program> program;
   for (const Executor* executor : executors) {
     if (!executor->CanHandle(request)) continue;
