@@ -11,6 +11,7 @@
 #include "cgroup/control_file.h"
 #include "cgroup/limits.h"
 #include "cgroup/members.h"
+#include "cgroup/scope.h"
 #include "cgroup/stats_reader.h"
 #include "cgroup/tree.h"
 #include "wasmoor/os/file.h"
@@ -27,7 +28,7 @@ Status CheckPath(std::string_view path) {
     if (static_cast<unsigned char>(c) < ' ') return refuse("has control characters");
   }
   if (path.find(':') != path.npos && path.find('/') == path.npos)
-    return refuse("is for the systemd driver; give a path such as /parent/container");
+    return refuse("is for the systemd driver (--systemd-cgroup); give a path such as /parent/name");
   std::string_view rest = path;
   while (!rest.empty()) {
     const std::string_view part = TakeUntil(&rest, '/');
@@ -70,6 +71,56 @@ Status MakeAll(Tree* tree, std::vector<std::string>* made) {
   return {};
 }
 
+Version VersionOf(const Tree& tree) {
+  return tree.branches().front().v2() && tree.branches().size() == 1 ? Version::kV2 : Version::kV1;
+}
+
+Result<std::string> PlanScope(const Root& root, std::string_view path) {
+  Scope scope{TRY(ParseScopeName(path, OwnManager()))};
+  const std::string group = TRY(ManagerGroup(scope.name.manager)) + ScopePath(scope.name);
+  std::vector<Branch> branches;
+  for (const Hierarchy& hierarchy : root.hierarchies()) branches.push_back({hierarchy, group, {}});
+  return TreeToText(Tree(std::move(branches), std::move(scope)));
+}
+
+bool IsPlannedScope(const Tree& tree) { return tree.scope() && tree.scope()->is_planned; }
+
+Status MoveInto(const Tree& tree, pid_t pid) {
+  const std::string text = fmt::format("{}", pid);
+  for (const Branch& branch : tree.branches()) {
+    if (!branch.directory.valid()) continue;
+    TRY_AS(WriteControl(branch.directory, "cgroup.procs", text),
+           "move process {} into control group {}", pid, branch.FullPath());
+  }
+  return {};
+}
+
+Status StartPlannedScope(Tree* tree, pid_t pid) {
+  Scope& scope = *tree->scope();
+  std::vector<Property> properties;
+  for (const oci::Resources& one : scope.limits) {
+    for (Property& property : PropertiesOf(one, VersionOf(*tree)))
+      properties.push_back(std::move(property));
+  }
+  TRY(StartScope(scope.name, pid, properties));
+  scope.is_planned = false;
+  for (Branch& branch : tree->branches()) {
+    TRY(OpenBranch(&branch));
+    if (branch.directory.valid()) continue;
+    if (branch.v2()) {
+      return Fail(Code::kFailedPrecondition,
+                  "systemd started unit {}, but there is no control group {}", scope.name.unit,
+                  branch.FullPath());
+    }
+    // Hierarchies of v1 that systemd leaves to others, the freezer's for one.
+    std::vector<std::string> made;
+    TRY(MakeBranch(&branch, &made));
+  }
+  if (VersionOf(*tree) == Version::kV1) TRY(MoveInto(*tree, pid));
+  for (const oci::Resources& one : scope.limits) TRY(ApplyResources(*tree, one));
+  return {};
+}
+
 Result<os::Fd> OomEventsV1(const Branch& branch) {
   os::Fd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event.valid()) return FailErrno(errno, "eventfd");
@@ -102,8 +153,7 @@ Group& Group::operator=(Group&&) noexcept = default;
 Group::~Group() = default;
 
 Result<std::string> Group::Plan(const Root& root, std::string_view path, Driver driver) {
-  if (driver == Driver::kSystemd)
-    return Fail(Code::kUnimplemented, "linux.cgroupsPath: '{}' is for the systemd driver", path);
+  if (driver == Driver::kSystemd) return PlanScope(root, path);
   TRY(CheckPath(path));
   std::vector<Branch> branches;
   for (const Hierarchy& hierarchy : root.hierarchies())
@@ -117,6 +167,13 @@ Result<Group> Group::Create(const Root& root, std::string_view path, Driver driv
 
 Result<Group> Group::CreatePlanned(std::string_view text) {
   auto tree = std::make_unique<Tree>(TRY(TreeFromText(text)));
+  if (tree->scope()) {
+    for (const Branch& branch : tree->branches()) {
+      if (branch.directory.valid()) TRY(RefuseMembers(branch));
+    }
+    tree->scope()->is_planned = true;
+    return Group(std::move(tree));
+  }
   std::vector<std::string> made;
   auto done = MakeAll(tree.get(), &made);
   if (done) return Group(std::move(tree));
@@ -134,27 +191,24 @@ std::string Group::ToText() const { return TreeToText(*tree_); }
 bool Group::Exists() const { return tree_->Members() != nullptr; }
 
 Status Group::Apply(const oci::Resources& resources) {
+  if (IsPlannedScope(*tree_)) {
+    tree_->scope()->limits.push_back(resources);
+    return {};
+  }
   if (!Exists()) return FailNotThere(*tree_);
-  if (resources.cpu) TRY(ApplyCpu(*tree_, *resources.cpu));
-  if (resources.memory) TRY(ApplyMemory(*tree_, *resources.memory));
-  if (resources.pids_limit) TRY(ApplyPids(*tree_, *resources.pids_limit));
-  if (resources.block_io) TRY(ApplyBlockIo(*tree_, *resources.block_io));
-  TRY(ApplyHugetlb(*tree_, resources.hugepage_limits));
-  TRY(ApplyRdma(*tree_, resources.rdma));
-  if (resources.network) TRY(ApplyNetwork(*tree_, *resources.network));
-  TRY(ApplyDevices(*tree_, resources.devices));
-  return ApplyUnified(*tree_, resources.unified);
+  if (tree_->scope())
+    TRY(SetScopeProperties(tree_->scope()->name, PropertiesOf(resources, VersionOf(*tree_))));
+  return ApplyResources(*tree_, resources);
 }
 
 Status Group::Add(pid_t pid) {
+  if (IsPlannedScope(*tree_)) return StartPlannedScope(tree_.get(), pid);
   if (!Exists()) return FailNotThere(*tree_);
-  const std::string text = fmt::format("{}", pid);
-  for (const Branch& branch : tree_->branches()) {
-    if (!branch.directory.valid()) continue;
-    TRY_AS(WriteControl(branch.directory, "cgroup.procs", text),
-           "move process {} into control group {}", pid, branch.FullPath());
-  }
-  return {};
+  auto moved = MoveInto(*tree_, pid);
+  if (moved || !tree_->scope()) return moved;
+  // A user may only move a process within what is his, which systemd does for him.
+  const int reason = moved.error().error_number();
+  return reason == EACCES || reason == EPERM ? AttachToScope(tree_->scope()->name, pid) : moved;
 }
 
 const os::Fd& Group::directory() const {
@@ -203,12 +257,11 @@ Status Group::Kill() {
 Status Group::Remove(std::chrono::milliseconds patience) {
   // First where the members are: a group that cannot go stays whole, limits and all.
   const Branch* members = tree_->Members();
-  if (members == nullptr) return {};
-  TRY(RemoveBranch(*members, patience));
+  if (members != nullptr) TRY(RemoveBranch(*members, patience));
   for (const Branch& branch : tree_->branches()) {
     if (&branch != members && branch.directory.valid()) TRY(RemoveBranch(branch, patience));
   }
-  return {};
+  return tree_->scope() ? StopScope(tree_->scope()->name) : Status();
 }
 
 Result<os::Fd> Group::OomEvents() const {

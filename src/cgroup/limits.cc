@@ -38,6 +38,18 @@ std::string LimitText(const Branch& branch, int64_t value) {
   return branch.v2() ? "max" : "-1";
 }
 
+Status ApplyResources(const Tree& tree, const oci::Resources& resources) {
+  if (resources.cpu) TRY(ApplyCpu(tree, *resources.cpu));
+  if (resources.memory) TRY(ApplyMemory(tree, *resources.memory));
+  if (resources.pids_limit) TRY(ApplyPids(tree, *resources.pids_limit));
+  if (resources.block_io) TRY(ApplyBlockIo(tree, *resources.block_io));
+  TRY(ApplyHugetlb(tree, resources.hugepage_limits));
+  TRY(ApplyRdma(tree, resources.rdma));
+  if (resources.network) TRY(ApplyNetwork(tree, *resources.network));
+  TRY(ApplyDevices(tree, resources.devices));
+  return ApplyUnified(tree, resources.unified);
+}
+
 Status ApplyPids(const Tree& tree, int64_t limit) {
   const Branch* branch = TRY(Need(tree, "pids", "pids.limit"));
   const Field field{*branch, "pids.limit"};

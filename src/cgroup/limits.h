@@ -32,6 +32,9 @@ tl::unexpected<Error> NotOnV2(std::string_view field, std::string_view instead);
 // Negative is no limit: "max" on v2, -1 on v1.
 std::string LimitText(const Branch& branch, int64_t value);
 
+// All that `resources` has.
+Status ApplyResources(const Tree& tree, const oci::Resources& resources);
+
 Status ApplyCpu(const Tree& tree, const oci::CpuResources& cpu);
 Status ApplyMemory(const Tree& tree, const oci::MemoryResources& memory);
 Status ApplyBlockIo(const Tree& tree, const oci::BlockIoResources& io);

@@ -4,6 +4,7 @@
 #include "cgroup/device_program.h"
 #include "cgroup/limits.h"
 #include "wasmoor/os/bpf.h"
+#include "wasmoor/os/capability.h"
 
 namespace wasmoor::cgroup {
 namespace {
@@ -28,13 +29,6 @@ Status WriteRuleV1(const Branch& branch, size_t index, const oci::DeviceRule& ru
   return field.Set(file, "c *:* " + access);
 }
 
-// In a user namespace the kernel takes no device program, and none is needed: its root cannot make
-// devices, and opens those only that it was given.
-bool IsInUserNamespace() {
-  const std::string map = ReadControlOrNothing(os::Fd(), "/proc/self/uid_map");
-  return !map.empty() && map.find("4294967295") == std::string::npos;
-}
-
 }  // namespace
 
 Status ApplyDevices(const Tree& tree, const std::vector<oci::DeviceRule>& rules) {
@@ -47,7 +41,9 @@ Status ApplyDevices(const Tree& tree, const std::vector<oci::DeviceRule>& rules)
   branch = TRY(Need(tree, "devices", "devices"));
   auto attached =
       os::AttachDeviceProgram(branch->directory, "wasmoor_devices", DeviceProgram(rules));
-  if (attached || (attached.error().error_number() == EPERM && IsInUserNamespace())) return {};
+  // In a user namespace the kernel takes no device program, and none is needed: its root cannot
+  // make devices, and opens those only that it was given.
+  if (attached || (attached.error().error_number() == EPERM && !os::IsRootOfMachine())) return {};
   return tl::unexpected(std::move(attached).error().WithContext(
       fmt::format("linux.resources.devices: {}", branch->FullPath())));
 }

@@ -66,6 +66,20 @@ std::vector<std::string> Steps(const std::string& path) {
   return steps;
 }
 
+constexpr std::string_view kScopeLine = "systemd", kSystem = "system", kUser = "user";
+
+Result<Scope> ScopeFromLine(std::string_view line) {
+  const std::string_view whole = line;
+  Scope scope;
+  const std::string_view manager = TakeUntil(&line, '\t');
+  scope.name.manager = manager == kUser ? Manager::kUser : Manager::kSystem;
+  scope.name.slice = TakeUntil(&line, '\t');
+  scope.name.unit = line;
+  if ((manager != kUser && manager != kSystem) || !scope.name.unit.ends_with(".scope"))
+    return Fail(Code::kInvalidArgument, "'{}' names no scope of systemd", whole);
+  return scope;
+}
+
 std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
@@ -90,8 +104,20 @@ const Branch* Tree::Members() const {
   return nullptr;
 }
 
+Status OpenBranch(Branch* branch) {
+  auto directory = os::OpenAt(os::Fd(), branch->FullPath().c_str(), O_PATH | O_DIRECTORY);
+  if (!directory && directory.error().error_number() == ENOENT) return {};
+  branch->directory = TRY_AS(std::move(directory), "control group");
+  return {};
+}
+
 std::string TreeToText(const Tree& tree) {
   std::string text;
+  if (const auto& scope = tree.scope()) {
+    text = fmt::format("{}\t{}\t{}\t{}\n", kScopeLine,
+                       scope->name.manager == Manager::kUser ? kUser : kSystem, scope->name.slice,
+                       scope->name.unit);
+  }
   for (const Branch& branch : tree.branches()) {
     text += fmt::format("v{}\t{}\t{}\t{}\n", branch.hierarchy.version,
                         fmt::join(branch.hierarchy.controllers, ","), branch.hierarchy.mount_point,
@@ -102,11 +128,16 @@ std::string TreeToText(const Tree& tree) {
 
 Result<Tree> TreeFromText(std::string_view text) {
   std::vector<Branch> branches;
+  std::optional<Scope> scope;
   while (!text.empty()) {
     std::string_view line = TakeUntil(&text, '\n');
     const std::string_view whole = line;
     Branch branch;
     const std::string_view version = TakeUntil(&line, '\t');
+    if (version == kScopeLine) {
+      scope = TRY(ScopeFromLine(line));
+      continue;
+    }
     std::string_view controllers = TakeUntil(&line, '\t');
     while (!controllers.empty())
       branch.hierarchy.controllers.emplace_back(TakeUntil(&controllers, ','));
@@ -118,16 +149,11 @@ Result<Tree> TreeFromText(std::string_view text) {
         Steps(branch.path).empty()) {
       return Fail(Code::kInvalidArgument, "'{}' names no control group", whole);
     }
-    auto directory = os::OpenAt(os::Fd(), branch.FullPath().c_str(), O_PATH | O_DIRECTORY);
-    if (directory) {
-      branch.directory = std::move(*directory);
-    } else if (directory.error().error_number() != ENOENT) {
-      return tl::unexpected(std::move(directory).error().WithContext("control group"));
-    }
+    TRY(OpenBranch(&branch));
     branches.push_back(std::move(branch));
   }
   if (branches.empty()) return Fail(Code::kInvalidArgument, "the text names no control group");
-  return Tree(std::move(branches));
+  return Tree(std::move(branches), std::move(scope));
 }
 
 Status MakeBranch(Branch* branch, std::vector<std::string>* made) {

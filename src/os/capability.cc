@@ -1,5 +1,6 @@
 #include "wasmoor/os/capability.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -7,6 +8,8 @@
 
 #include <array>
 #include <cerrno>
+
+#include "wasmoor/os/file.h"
 
 namespace wasmoor::os {
 namespace {
@@ -120,6 +123,18 @@ CapabilitySets GetCapabilities() {
       sets.ambient |= CapabilityBit(i);
   }
   return sets;
+}
+
+bool IsRootOfMachine() {
+  if (::geteuid() != 0) return false;
+  const auto file = OpenAt(Fd(), "/proc/self/uid_map", O_RDONLY);
+  if (!file) return true;  // No user namespaces in this kernel.
+  std::array<uint8_t, 4096> text;
+  const size_t size = ReadAt(*file, text, 0).value_or(0);
+  // All of the 2^32 - 1 ids there are, as the machine itself has them (user_namespaces(7)).
+  constexpr std::string_view kAll = "4294967295";
+  return std::string_view(reinterpret_cast<const char*>(text.data()), size).find(kAll) !=
+         std::string_view::npos;
 }
 
 Status KeepCapabilities() {

@@ -23,6 +23,9 @@ int LastCapability();                        // The largest number that this ker
 
 CapabilitySets GetCapabilities();
 
+// Whether the process is root, and not only in a user namespace that has some of the ids.
+bool IsRootOfMachine();
+
 // The permitted set stays when the user changes from root to another (PR_SET_KEEPCAPS), until the
 // next exec. The effective one does not, and comes back with SetCapabilities.
 Status KeepCapabilities();
