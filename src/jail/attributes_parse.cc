@@ -71,6 +71,9 @@ Result<os::CapabilitySets> ParseCapabilities(const oci::Capabilities& names) {
   sets.inheritable = TRY(ParseSet(names.inheritable, "inheritable"));
   sets.permitted = TRY(ParseSet(names.permitted, "permitted"));
   sets.ambient = TRY(ParseSet(names.ambient, "ambient"));
+  // The kernel has none that is not in both (capabilities(7)), and specifications that name more
+  // are in use: crun's own template is one.
+  sets.ambient &= sets.permitted & sets.inheritable;
   return sets;
 }
 

@@ -206,7 +206,7 @@ Status Creation::Admit(const FirstProcessPlan& plan) {
   const oci::Linux& config = plan.spec.on_linux;
   if (plan.namespaces.Makes(NamespaceType::kUser))
     TRY(WriteIdMaps(child_.pid, config.uid_mappings, config.gid_mappings));
-  if (group_ && !group_->directory().valid()) TRY(group_->Add(child_.pid));
+  if (group_ && !entry_) TRY(group_->Add(child_.pid));
   return ApplyFromOutside(plan.process.attributes, child_.pid);
 }
 
@@ -221,16 +221,17 @@ Status Creation::RunHostHooks() {
 Result<os::Fd> Creation::Bring(FirstProcessPlan& plan) {
   auto [ours, theirs] = TRY(Channel::MakePair());
   TRY(ApplyInitialCpus(plan.process.attributes));
-  const bool clone_into = group_ && group_->directory().valid();
+  // A scope of systemd's starts with the process, which is added then.
+  if (group_ && group_->Exists()) entry_ = TRY(cgroup::Entry::Open(*group_));
   child_ = TRY(Spawn({.namespaces = plan.namespaces,
                       .time_offsets = plan.spec.on_linux.time_offsets,
-                      .cgroup = clone_into ? &group_->directory() : nullptr}));
+                      .cgroup = entry_ ? entry_->clone_into() : nullptr}));
   if (child_.pid == 0) {
     // What the runtime would undo is not this process's to undo.
     done_ = true;
     ours.Close();
     place_->Unlock();
-    LiveAsFirst(plan, std::move(theirs));
+    LiveAsFirst(plan, entry_ ? &*entry_ : nullptr, std::move(theirs));
   }
   theirs.Close();
   TRY(Admit(plan));

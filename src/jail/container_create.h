@@ -6,6 +6,7 @@
 #include "jail/first_process.h"
 #include "jail/store.h"
 #include "wasmoor/base/result.h"
+#include "wasmoor/cgroup/entry.h"
 #include "wasmoor/cgroup/group.h"
 #include "wasmoor/jail/container.h"
 #include "wasmoor/oci/bundle.h"
@@ -55,6 +56,7 @@ class Creation {
   Record record_;
   std::optional<Place> place_;
   std::optional<cgroup::Group> group_;
+  std::optional<cgroup::Entry> entry_;
   os::Cloned child_;
   os::Fd console_;
   bool hooks_begun_ = false;

@@ -93,8 +93,7 @@ class WithContainers : public ::testing::Test {
     WriteConfig(config);
     if (options.id.empty()) options.id = Id();
     options.bundle = bundle_;
-    const Executor* const executors[] = {&native_};
-    return containers_->Create(options, executors);
+    return containers_->Create(options, executors_);
   }
 
   struct Ran {
@@ -143,6 +142,7 @@ class WithContainers : public ::testing::Test {
   std::filesystem::path scratch_, bundle_;
   std::unique_ptr<Containers> containers_;
   NativeExecutor native_;
+  std::vector<const Executor*> executors_ = {&native_};
 };
 
 }  // namespace wasmoor::jail

@@ -24,7 +24,7 @@ class FirstProcess {
   FirstProcess(FirstProcessPlan& plan, Channel& channel)
       : plan_(plan), channel_(channel), process_(plan.process, channel) {}
 
-  Status UntilReady();
+  Status UntilReady(const cgroup::Entry* entry);
   // Why it is not the program.
   Error AfterStart(const Channel& starter);
   void CloseOthers();
@@ -73,7 +73,8 @@ oci::State FirstProcess::StateFor(oci::Status status) const {
           .annotations = plan_.spec.annotations};
 }
 
-Status FirstProcess::UntilReady() {
+Status FirstProcess::UntilReady(const cgroup::Entry* entry) {
+  if (entry != nullptr) TRY(entry->Enter());
   TRY(channel_.Expect(Step::kMapped));
   const oci::Spec& spec = plan_.spec;
   TRY(process_.Begin(plan_.namespaces.ChangesUser()));
@@ -111,9 +112,9 @@ void FirstProcess::CloseOthers() {
 
 }  // namespace
 
-void LiveAsFirst(FirstProcessPlan& plan, Channel channel) {
+void LiveAsFirst(FirstProcessPlan& plan, const cgroup::Entry* entry, Channel channel) {
   FirstProcess process(plan, channel);
-  if (const Status ready = process.UntilReady(); !ready) {
+  if (const Status ready = process.UntilReady(entry); !ready) {
     channel.SendError(ready.error());
     _exit(kExitFailed);
   }

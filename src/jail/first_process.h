@@ -6,6 +6,7 @@
 #include "jail/namespaces.h"
 #include "jail/process.h"
 #include "jail/rootfs.h"
+#include "wasmoor/cgroup/entry.h"
 #include "wasmoor/oci/bundle.h"
 
 namespace wasmoor::jail {
@@ -24,7 +25,8 @@ struct FirstProcessPlan {
 };
 
 // The life of the first process, from its clone to its program (OCI runtime-spec, runtime.md,
-// "Lifecycle", steps 2 to 9): never returns.
-[[noreturn]] void LiveAsFirst(FirstProcessPlan& plan, Channel channel);
+// "Lifecycle", steps 2 to 9): never returns. `entry`: into its control group; null if it is there,
+// or is put there.
+[[noreturn]] void LiveAsFirst(FirstProcessPlan& plan, const cgroup::Entry* entry, Channel channel);
 
 }  // namespace wasmoor::jail

@@ -26,12 +26,19 @@ const char* Find(const std::vector<std::string>& environment, std::string_view n
   return nullptr;
 }
 
-// 0, or why it cannot be executed by this user.
+// 0, or why it cannot be executed by this user. A seccomp filter may be on already and forbid to
+// look, by these errors as a rule: then execve(2) tells.
 int WhyNot(const std::string& path) {
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return errno;
-  if (S_ISDIR(status.st_mode)) return EISDIR;
-  return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+  int error = 0;
+  if (::stat(path.c_str(), &status) != 0) {
+    error = errno;
+  } else if (S_ISDIR(status.st_mode)) {
+    error = EISDIR;
+  } else if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) != 0) {
+    error = errno;
+  }
+  return error == EPERM || error == ENOSYS ? 0 : error;
 }
 
 // The texts are those that callers look for: podman exits with 127 or 126 by them.

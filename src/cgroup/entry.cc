@@ -1,0 +1,29 @@
+#include "wasmoor/cgroup/entry.h"
+
+#include <fcntl.h>
+
+#include "wasmoor/os/file.h"
+
+namespace wasmoor::cgroup {
+
+Result<Entry> Entry::Open(const Group& group) {
+  if (!group.Exists()) return Fail(Code::kFailedPrecondition, "the control group does not exist");
+  Entry entry;
+  for (const auto& [hierarchy, path] : group.Directories()) {
+    if (hierarchy.version == 2) {
+      entry.unified_ = TRY(os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY));
+    } else {
+      entry.tasks_.push_back(TRY(os::OpenAt(os::Fd(), (path + "/tasks").c_str(), O_WRONLY)));
+    }
+  }
+  return entry;
+}
+
+Status Entry::Enter() const {
+  // cgroups(7): 0 means the writer. It has to be "tasks": "cgroup.procs" moves all the threads of a
+  // process, and takes the lock for that.
+  for (const os::Fd& one : tasks_) TRY_AS(os::WriteAll(one, "0"), "enter the control group");
+  return {};
+}
+
+}  // namespace wasmoor::cgroup
