@@ -13,24 +13,10 @@ namespace {
 
 using os::FilterInstruction;
 using Filter = std::span<const FilterInstruction>;
-
-constexpr uint32_t kArchitecture = offsetof(seccomp_data, arch);
-constexpr uint32_t kNumber = offsetof(seccomp_data, nr);
-constexpr size_t kFarthest = UINT8_MAX;  // Of a conditional jump.
-
-constexpr uint16_t kLoad = BPF_LD | BPF_W | BPF_ABS;
-constexpr uint16_t kJump = BPF_JMP | BPF_JA;
-constexpr uint16_t kIfEqual = BPF_JMP | BPF_JEQ | BPF_K;
-constexpr uint16_t kIfGreater = BPF_JMP | BPF_JGT | BPF_K;
-constexpr uint16_t kIfAtLeast = BPF_JMP | BPF_JGE | BPF_K;
-constexpr uint16_t kReturn = BPF_RET | BPF_K;
+using namespace code;
 
 bool IsConditional(const FilterInstruction& one) {
   return BPF_CLASS(one.code) == BPF_JMP && BPF_OP(one.code) != BPF_JA;
-}
-
-void Append(Instructions* out, const Instructions& more) {
-  out->insert(out->end(), more.begin(), more.end());
 }
 
 // What can be reached from `start`, without what lies between. All jumps lead forward
@@ -101,32 +87,7 @@ Instructions Follow(Filter filter, uint32_t architecture, uint32_t number) {
   }
 }
 
-Instructions Search(std::span<const Range> ranges) {
-  if (ranges.size() == 1) return ranges.front().code;
-  const size_t middle = ranges.size() / 2;
-  const Instructions left = Search(ranges.first(middle));
-  const Instructions right = Search(ranges.subspan(middle));
-  Instructions code;
-  code.reserve(left.size() + right.size() + 2);
-  const uint32_t first = ranges[middle].first;
-  if (left.size() <= kFarthest) {
-    code.push_back({.code = kIfAtLeast, .if_true = static_cast<uint8_t>(left.size()), .k = first});
-  } else {
-    code.push_back({.code = kIfAtLeast, .if_false = 1, .k = first});
-    code.push_back({.code = kJump, .k = static_cast<uint32_t>(left.size())});
-  }
-  Append(&code, left);
-  Append(&code, right);
-  return code;
-}
-
-void Add(Ranges* ranges, uint32_t first, Instructions code) {
-  if (ranges->empty() || ranges->back().code != code) ranges->push_back({first, std::move(code)});
-}
-
 }  // namespace
-
-Instructions Answer(uint32_t value) { return {{.code = kReturn, .k = value}}; }
 
 Ranges RangesOf(std::span<const FilterInstruction> filter, uint32_t architecture) {
   std::vector<uint32_t> firsts = {0};
@@ -152,25 +113,6 @@ Ranges Join(const Ranges& below, uint32_t first, const Ranges& above) {
     if (!ends_before) Add(&joined, std::max(first, above[i].first), above[i].code);
   }
   return joined;
-}
-
-Instructions Assemble(std::span<const Decisions> architectures, const Instructions& other) {
-  Instructions code = {{.code = kLoad, .k = kArchitecture}};
-  for (const Decisions& one : architectures) {
-    const Instructions search = Search(one.ranges);
-    const size_t size = search.size() + 1;
-    if (size <= kFarthest) {
-      code.push_back(
-          {.code = kIfEqual, .if_false = static_cast<uint8_t>(size), .k = one.architecture});
-    } else {
-      code.push_back({.code = kIfEqual, .if_true = 1, .k = one.architecture});
-      code.push_back({.code = kJump, .k = static_cast<uint32_t>(size)});
-    }
-    code.push_back({.code = kLoad, .k = kNumber});
-    Append(&code, search);
-  }
-  Append(&code, other);
-  return code;
 }
 
 }  // namespace wasmoor::seccomp

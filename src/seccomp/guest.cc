@@ -11,13 +11,15 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <span>
 
-// Written out here and not left to libseccomp, which takes a hundred times as long: every start of
-// a guest makes one.
+#include "seccomp/decision.h"
+
+// Worked out by the compiler and not left to libseccomp: every start of a guest needs one.
 namespace wasmoor::seccomp {
 namespace {
 
@@ -144,65 +146,95 @@ constexpr auto kComponentConditions = std::to_array<Condition>({
     {SYS_ioctl, 1, kWord, FIONBIO},
 });
 
-class Writer {
+// What is allowed, by the numbers of the calls.
+class Table {
  public:
-  explicit Writer(Program* program) : out_(&program->instructions) {
-    Load(offsetof(seccomp_data, arch));
-    Add(BPF_JMP | BPF_JEQ | BPF_K, kArchitecture, 1, 0);
-    Return(SECCOMP_RET_KILL_PROCESS);
-    Load(offsetof(seccomp_data, nr));
+  constexpr void Allow(std::span<const uint32_t> calls) {
+    for (const uint32_t call : calls) CodeOf(call) = Answer(SECCOMP_RET_ALLOW);
   }
 
-  void Allow(std::span<const uint32_t> calls) {
-    for (const uint32_t call : calls) {
-      Add(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1);
-      Return(SECCOMP_RET_ALLOW);
-    }
-  }
-
-  void Allow(std::span<const Condition> conditions) {
-    constexpr uint8_t kPastBothHalves = 8;
+  constexpr void Allow(std::span<const Condition> conditions) {
     for (const Condition& one : conditions) {
-      Add(BPF_JMP | BPF_JEQ | BPF_K, one.call, 0, kPastBothHalves);
+      Instructions& code = CodeOf(one.call);
       const uint32_t low = offsetof(seccomp_data, args) + one.argument * sizeof(uint64_t);
       // Both architectures have the low half first. To the end of the condition if it differs.
-      Half(low, one.mask, one.value, 4);
-      Half(low + sizeof(uint32_t), one.mask >> 32, one.value >> 32, 1);
-      Return(SECCOMP_RET_ALLOW);
-      Load(offsetof(seccomp_data, nr));
+      Half(&code, low, one.mask, one.value, 4);
+      Half(&code, low + sizeof(uint32_t), one.mask >> 32, one.value >> 32, 1);
+      code::Append(&code, Answer(SECCOMP_RET_ALLOW));
     }
   }
 
-  void Return(uint32_t answer) { Add(BPF_RET | BPF_K, answer, 0, 0); }
+  constexpr Instructions Filter() {
+    std::sort(calls_.begin(), calls_.end(),
+              [](const Call& left, const Call& right) { return left.number < right.number; });
+    const Instructions refusal = Answer(SECCOMP_RET_ERRNO | ENOSYS);
+    Decisions decisions = {.architecture = kArchitecture, .ranges = {}};
+    uint32_t next = 0;
+    for (Call& call : calls_) {
+      if (call.number != next) Add(&decisions.ranges, next, refusal);
+      // Where no condition holds.
+      if (call.code.size() > 1) code::Append(&call.code, refusal);
+      Add(&decisions.ranges, call.number, call.code);
+      next = call.number + 1;
+    }
+    Add(&decisions.ranges, next, refusal);
+    return Assemble(std::span(&decisions, 1), Answer(SECCOMP_RET_KILL_PROCESS));
+  }
 
  private:
-  void Half(uint32_t offset, uint64_t mask, uint64_t value, uint8_t over) {
-    Load(offset);
-    Add(BPF_ALU | BPF_AND | BPF_K, static_cast<uint32_t>(mask), 0, 0);
-    Add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(value), 0, over);
-  }
-  void Load(size_t offset) { Add(BPF_LD | BPF_W | BPF_ABS, offset, 0, 0); }
-  void Add(uint16_t code, uint32_t k, uint8_t if_true, uint8_t if_false) {
-    out_->push_back({.code = code, .if_true = if_true, .if_false = if_false, .k = k});
+  struct Call {
+    uint32_t number = 0;
+    Instructions code;
+  };
+
+  constexpr Instructions& CodeOf(uint32_t number) {
+    for (Call& one : calls_) {
+      if (one.number == number) return one.code;
+    }
+    calls_.push_back({number, {}});
+    return calls_.back().code;
   }
 
-  std::vector<os::FilterInstruction>* out_;
+  static constexpr void Half(Instructions* code, uint32_t offset, uint64_t mask, uint64_t value,
+                             uint8_t over) {
+    code->push_back({.code = code::kLoad, .k = offset});
+    code->push_back({.code = BPF_ALU | BPF_AND | BPF_K, .k = static_cast<uint32_t>(mask)});
+    code->push_back({.code = code::kIfEqual, .if_false = over, .k = static_cast<uint32_t>(value)});
+  }
+
+  std::vector<Call> calls_;
 };
+
+constexpr Instructions FilterFor(GuestKind kind) {
+  Table table;
+  table.Allow(kCalls);
+  table.Allow(kConditions);
+  if (kind == GuestKind::kComponent) {
+    table.Allow(kComponentCalls);
+    table.Allow(kComponentConditions);
+  }
+  return table.Filter();
+}
+
+constexpr size_t SizeFor(GuestKind kind) { return FilterFor(kind).size(); }
+
+template <GuestKind kKind>
+constexpr auto Constant() {
+  std::array<os::FilterInstruction, SizeFor(kKind)> constant = {};
+  const Instructions filter = FilterFor(kKind);
+  std::copy(filter.begin(), filter.end(), constant.begin());
+  return constant;
+}
+
+constexpr auto kModuleFilter = Constant<GuestKind::kModule>();
+constexpr auto kComponentFilter = Constant<GuestKind::kComponent>();
 
 }  // namespace
 
 Program GuestProgram(GuestKind kind) {
-  Program program;
-  program.instructions.reserve(512);
-  Writer writer(&program);
-  writer.Allow(kCalls);
-  writer.Allow(kConditions);
-  if (kind == GuestKind::kComponent) {
-    writer.Allow(kComponentCalls);
-    writer.Allow(kComponentConditions);
-  }
-  writer.Return(SECCOMP_RET_ERRNO | ENOSYS);
-  return program;
+  if (kind == GuestKind::kComponent)
+    return {.instructions = {kComponentFilter.begin(), kComponentFilter.end()}};
+  return {.instructions = {kModuleFilter.begin(), kModuleFilter.end()}};
 }
 
 }  // namespace wasmoor::seccomp
