@@ -1,0 +1,64 @@
+#include "cmd/runtime/log.h"
+
+#include <fcntl.h>
+
+#include <array>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "cmd/line/json_text.h"
+#include "wasmoor/os/file.h"
+
+namespace wasmoor::cmd {
+namespace {
+
+std::string_view LevelName(Level level) {
+  constexpr std::array<std::string_view, 3> kNames = {"debug", "warning", "error"};
+  return kNames[static_cast<size_t>(level)];
+}
+
+}  // namespace
+
+std::string Rfc3339(std::chrono::system_clock::time_point time, Precision precision) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const std::time_t clock = std::chrono::system_clock::to_time_t(seconds);
+  struct tm parts = {};
+  gmtime_r(&clock, &parts);
+  std::string text =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
+                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  if (precision == Precision::kNanoseconds) {
+    const auto fraction = std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds);
+    text += fmt::format(".{:09}", fraction.count());
+  }
+  return text + 'Z';
+}
+
+std::string LogLine(Level level, std::string_view message, LogFormat format,
+                    std::chrono::system_clock::time_point time) {
+  const std::string when = Rfc3339(time, Precision::kSeconds);
+  if (format == LogFormat::kJson)
+    return JsonLine({{"level", LevelName(level)}, {"msg", message}, {"time", when}});
+  // A JSON string is a quoted one of Go's, too.
+  std::string quoted = JsonLine(message);
+  quoted.pop_back();
+  return fmt::format("time=\"{}\" level={} msg={}\n", when, LevelName(level), quoted);
+}
+
+void Log::SetFile(std::string path, LogFormat format) {
+  path_ = std::move(path);
+  format_ = format;
+}
+
+Status Log::Write(Level level, std::string_view message) {
+  if (!has_file()) return {};
+  if (!file_.valid()) {
+    constexpr mode_t kReadable = 0644;
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+    file_ = TRY_AS(os::OpenAt(os::Fd(AT_FDCWD), path_.c_str(), kFlags, kReadable), "--log");
+  }
+  const std::string line = LogLine(level, message, format_, std::chrono::system_clock::now());
+  return os::WriteAll(file_, line);
+}
+
+}  // namespace wasmoor::cmd
