@@ -126,7 +126,7 @@ Status CheckLabels(const oci::Process& process) {
         Code::kUnimplemented,
         "process.apparmorProfile: '{}' cannot be enforced: this kernel runs without AppArmor",
         process.apparmor_profile);
-  if (!process.selinux_label.empty() && ::access("/sys/fs/selinux/enforce", F_OK) != 0)
+  if (!process.selinux_label.empty() && !KernelHasSelinux())
     return Fail(Code::kUnimplemented,
                 "process.selinuxLabel: '{}' cannot be enforced: this kernel runs without SELinux",
                 process.selinux_label);
@@ -134,6 +134,8 @@ Status CheckLabels(const oci::Process& process) {
 }
 
 }  // namespace
+
+bool KernelHasSelinux() { return ::access("/sys/fs/selinux/enforce", F_OK) == 0; }
 
 Result<cpu_set_t> ParseCpuList(std::string_view list, std::string_view field) {
   cpu_set_t set;

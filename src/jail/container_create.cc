@@ -62,10 +62,11 @@ Result<Creation::Done> Creation::Run() {
   TRY(ReadBundle());
   TRY(CheckSupported());
   console_ = TRY(ConnectConsole(*bundle_.spec.process, options_));
-  ProcessPlan process = TRY(
-      ProcessPlan::Make(record_.id, bundle_.spec, *bundle_.spec.process, options_, TRY(Prepare())));
+  ProcessPlan process = TRY(ProcessPlan::Make(record_.id, bundle_.spec, *bundle_.spec.process,
+                                              options_, TRY(Prepare()), store_));
+  Status planned = PlanGroup();
   TRY(TakePlace());
-  TRY(MakeGroup());
+  TRY(MakeGroup(std::move(planned)));
   FirstProcessPlan plan = TRY(Plan(std::move(process)));
   os::Fd terminal = TRY(Bring(plan));
   record_.complete = true;
@@ -135,23 +136,27 @@ Status Creation::TakePlace() {
   return place_->Write(record_);
 }
 
-Status Creation::MakeGroup() {
-  const oci::Linux& config = bundle_.spec.on_linux;
+Status Creation::PlanGroup() {
+  const std::string& path = bundle_.spec.on_linux.cgroups_path;
+  const bool systemd = settings_.systemd_cgroup;
+  const std::string own = (systemd ? ":wasmoor:" : "/") + record_.id;
+  record_.cgroup =
+      TRY(cgroup::Group::Plan(TRY(cgroup::Root::Detect()), path.empty() ? own : path,
+                              systemd ? cgroup::Driver::kSystemd : cgroup::Driver::kFiles));
+  return {};
+}
+
+Status Creation::MakeGroup(Status planned) {
+  const auto& resources = bundle_.spec.on_linux.resources;
   const auto make = [&]() -> Status {
-    const auto driver =
-        settings_.systemd_cgroup ? cgroup::Driver::kSystemd : cgroup::Driver::kFiles;
-    const std::string own = settings_.systemd_cgroup ? ":wasmoor:" + record_.id : "/" + record_.id;
-    const cgroup::Root root = TRY(cgroup::Root::Detect());
-    record_.cgroup = TRY(
-        cgroup::Group::Plan(root, config.cgroups_path.empty() ? own : config.cgroups_path, driver));
-    TRY(place_->Write(record_));
+    TRY(std::move(planned));
     group_ = TRY(cgroup::Group::CreatePlanned(record_.cgroup));
-    if (config.resources) TRY(group_->Apply(*config.resources));
+    if (resources) TRY(group_->Apply(*resources));
     return {};
   };
   Status made = make();
   if (made || IsRootOfMachine()) return made;
-  if (LimitsAnything(config.resources))
+  if (LimitsAnything(resources))
     return TRY_AS(std::move(made), "linux.resources: cannot be kept without rights"), Status();
   if (group_) static_cast<void>(group_->Remove());
   group_.reset();

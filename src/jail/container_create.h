@@ -38,7 +38,8 @@ class Creation {
   Status CheckSupported() const;
   Result<std::unique_ptr<Program>> Prepare();
   Status TakePlace();
-  Status MakeGroup();
+  Status PlanGroup();  // Where it will be, to be written down first.
+  Status MakeGroup(Status planned);
   Result<FirstProcessPlan> Plan(ProcessPlan process);
   Result<os::Fd> Bring(FirstProcessPlan& plan);  // The terminal, if the caller gets it.
   Status Admit(const FirstProcessPlan& plan);

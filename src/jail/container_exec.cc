@@ -115,8 +115,8 @@ Result<Started> Container::Exec(const oci::Process& process, const ProcessOption
   if (!program)
     return Fail(Code::kUnimplemented, "process.args: nothing here can run {}",
                 process.args.empty() ? "nothing" : process.args[0]);
-  ExecPlan plan{std::move(namespaces),
-                TRY(ProcessPlan::Make(record.id, spec, process, options, std::move(program)))};
+  ExecPlan plan{std::move(namespaces), TRY(ProcessPlan::Make(record.id, spec, process, options,
+                                                             std::move(program), parts_->store))};
   const oci::State now = state();
   return Execution(record, spec, now).Run(plan, console);
 }

@@ -13,7 +13,9 @@
 #include <filesystem>
 #include <vector>
 
+#include "jail/store.h"
 #include "jail/terminal.h"
+#include "wasmoor/seccomp/cache.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -55,14 +57,16 @@ Status CheckPreserved(int count) {
 
 Result<ProcessPlan> ProcessPlan::Make(const std::string& container_id, const oci::Spec& container,
                                       const oci::Process& process, const ProcessOptions& options,
-                                      std::unique_ptr<Program> program) {
+                                      std::unique_ptr<Program> program, const Store& store) {
   Attributes attributes = TRY(ParseAttributes(process, container.on_linux.personality));
   if (program->privileges() == Privileges::kNone) {
     attributes.capabilities = {};
     attributes.no_new_privileges = true;
   }
   std::optional<seccomp::Program> filter;
-  if (container.on_linux.seccomp) filter = TRY(seccomp::Compile(*container.on_linux.seccomp));
+  if (container.on_linux.seccomp) {
+    filter = TRY(seccomp::CompileCached(*container.on_linux.seccomp, store.seccomp_cache()));
+  }
   TRY(CheckPreserved(options.preserve_fds));
   return ProcessPlan{container_id,          process,           options,
                      std::move(attributes), std::move(filter), std::move(program)};

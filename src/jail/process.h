@@ -26,10 +26,11 @@ struct ProcessPlan {
   std::optional<seccomp::Program> filter;
   std::unique_ptr<Program> program;
 
-  // Reads and checks `process`; `program` decides how privileged it is.
+  // Reads and checks `process`; `program` decides how privileged it is. Filters are kept in
+  // `store`.
   static Result<ProcessPlan> Make(const std::string& container_id, const oci::Spec& container,
                                   const oci::Process& process, const ProcessOptions& options,
-                                  std::unique_ptr<Program> program);
+                                  std::unique_ptr<Program> program, const Store& store);
 };
 
 class ContainerProcess {

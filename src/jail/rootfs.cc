@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "jail/attributes.h"
 #include "jail/device.h"
 #include "jail/mount_filesystem.h"
 #include "jail/mount_target.h"
@@ -123,12 +124,10 @@ Status Rootfs::MountRoot() {
 
 Status Rootfs::MakeMounts() {
   const oci::Spec& spec = plan_.spec;
-  const MountContext context{root_,
-                             plan_.bundle,
-                             plan_.user_namespace,
-                             plan_.cgroup_namespace,
-                             plan_.cgroups,
-                             spec.on_linux.mount_label};
+  // Unlike a process's, a filesystem's label confines nothing by itself: engines give one always.
+  const std::string label = KernelHasSelinux() ? spec.on_linux.mount_label : "";
+  const MountContext context{
+      root_, plan_.bundle, plan_.user_namespace, plan_.cgroup_namespace, plan_.cgroups, label};
   const os::Fd none;
   for (size_t i = 0; i < spec.mounts.size(); ++i) {
     const os::Fd& source = i < plan_.sources.mounts.size() ? plan_.sources.mounts[i] : none;

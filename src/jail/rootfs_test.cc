@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "jail/attributes.h"
 #include "jail/mount_testing.h"
 
 namespace wasmoor::jail {
@@ -101,6 +102,13 @@ TEST_F(RootfsTest, AUsualContainerFindsItsTree) {
   });
   // A second time, on what the first has left in the root.
   Inside([] { EXPECT_EQ(access("/dev/null", W_OK), 0); });
+}
+
+TEST_F(RootfsTest, ALabelOfFilesystemsIsNoErrorWithoutSelinux) {
+  if (KernelHasSelinux()) GTEST_SKIP() << "needs a kernel without SELinux";
+  AddUsualMounts();
+  spec_.on_linux.mount_label = "system_u:object_r:svirt_sandbox_file_t:s0:c715,c811";
+  Inside([] { EXPECT_EQ(::access("/dev/pts/ptmx", F_OK), 0); });
 }
 
 TEST_F(RootfsTest, TheRootCanBeReadOnly) {

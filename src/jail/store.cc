@@ -146,8 +146,9 @@ Result<Store> Store::Open(const std::string& path) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   if (::mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST)
     return FailErrno(errno, "the directory of container states, {}", path);
-  return Store(TRY_AS(os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY),
-                      "the directory of container states"));
+  os::Fd root = TRY_AS(os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY),
+                       "the directory of container states");
+  return Store(std::move(root), path);
 }
 
 Result<Place> Store::Make(std::string_view id) const {

@@ -99,9 +99,13 @@ class Store {
 
   Result<std::vector<std::string>> List() const;  // Sorted.
 
+  // A directory of seccomp::CompileCached: no container can have this name.
+  std::string seccomp_cache() const { return path_ + "/.seccomp"; }
+
  private:
-  explicit Store(os::Fd root) : root_(std::move(root)) {}
+  Store(os::Fd root, std::string path) : root_(std::move(root)), path_(std::move(path)) {}
   os::Fd root_;
+  std::string path_;
 };
 
 }  // namespace wasmoor::jail

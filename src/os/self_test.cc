@@ -1,0 +1,42 @@
+#include "wasmoor/os/self.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "support/child.h"
+
+namespace wasmoor::os {
+namespace {
+
+constexpr const char* kAgain = "WASMOOR_TEST_AGAIN";
+
+// What the program that was executed anew finds: it is this test again. While it runs nobody can
+// write its file anyway (ETXTBSY); a handle that is kept until it ends could.
+int FindProtection() {
+  if (!ProtectSelf(nullptr)) return 1;  // There is nothing left to do.
+  const int kept = ::open("/proc/self/exe", O_PATH);
+  const std::string by_handle = "/proc/self/fd/" + std::to_string(kept);
+  return ::access(by_handle.c_str(), W_OK) != 0 && errno == EROFS ? 0 : 2;
+}
+
+TEST(SelfTest, NoHandleOfAProtectedProgramCanWriteItsFile) {
+  if (::getenv(kAgain) != nullptr) ::_exit(FindProtection());
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, who could write the file";
+  EXPECT_EQ(test::InChild([] {
+              ::setenv(kAgain, "1", 1);
+              char name[] = "os_test";
+              char filter[] = "--gtest_filter=SelfTest.NoHandle*";
+              char* const arguments[] = {name, filter, nullptr};
+              ProtectSelf(arguments).has_value();
+              return 3;
+            }),
+            "exit 0");
+}
+
+}  // namespace
+}  // namespace wasmoor::os
