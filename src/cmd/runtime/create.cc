@@ -20,6 +20,7 @@ class CreateVerb : public Verb {
   Status Check() override { return flags_.Check(); }
 
   Result<int> Run() override {
+    TRY(runtime_.Protect());
     const jail::Containers containers = TRY(runtime_.Open());
     const auto created = TRY(containers.Create(flags_.OptionsFor(id()), runtime_.executors()));
     runtime_.Debug(fmt::format("container {}: created, process {}, run by '{}'", id(),

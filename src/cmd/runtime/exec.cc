@@ -44,6 +44,7 @@ class ExecVerb : public Verb {
   }
 
   Result<int> Run() override {
+    TRY(runtime_.Protect());
     const jail::Containers containers = TRY(runtime_.Open());
     const jail::Container container = TRY(containers.Find(id()));
     TRY(CheckState(container.state().status));

@@ -15,7 +15,7 @@ using ::testing::IsEmpty;
 // Parses `words` with the options that a set of flags has.
 template <typename Flags>
 Status Parse(Flags& flags, std::vector<std::string> words) {
-  const Runtime runtime;
+  const Runtime runtime(nullptr);
   Options options(runtime, "test", "");
   flags.Configure(options);
   std::vector<char*> pointers;

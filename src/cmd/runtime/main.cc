@@ -8,6 +8,6 @@ int main(int argc, char** argv) {
   // the command line's names.
   if (argc > 1 && argv[1] == Runtime::kCompilerWord)
     return Runtime::RunCompiler(std::span<char* const>(argv, argc).subspan(2));
-  Runtime runtime;
+  Runtime runtime(argv);
   return wasmoor::cmd::Main(runtime, argc, argv);
 }

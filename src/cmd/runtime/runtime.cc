@@ -12,6 +12,7 @@
 #include "cmd/runtime/state_root.h"
 #include "cmd/runtime/verb.h"
 #include "wasmoor/oci/state.h"
+#include "wasmoor/os/self.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -83,7 +84,12 @@ Words RootlessWords() { return {"auto", "true", "false"}; }
 
 }  // namespace
 
-Runtime::Runtime() : Executable(kAbout) {}
+Runtime::Runtime(char* const* arguments) : Executable(kAbout), arguments_(arguments) {}
+
+Status Runtime::Protect() const {
+  TRY_AS(os::ProtectSelf(arguments_), "this program");
+  return {};
+}
 
 void Runtime::ConfigureGlobals(Options& options) {
   options.Value("--root", root_, "DIR", "Keep containers here instead of in /run/wasmoor")

@@ -17,7 +17,7 @@ namespace wasmoor::cmd {
 // where callers read it: podman, CRI-O, buildah and containerd's shim know no others.
 class Runtime : public Executable {
  public:
-  Runtime();
+  explicit Runtime(char* const* arguments);  // Of main; they outlive it.
 
   void ConfigureGlobals(Options& options) override;
   Status CheckGlobals() override;
@@ -25,6 +25,9 @@ class Runtime : public Executable {
   // 1 whatever it is, as of runc; 255 where `exec` fails, whose other statuses are the program's.
   int Report(const Command* command, std::string_view command_name, const Error& error,
              Failure failure) override;
+
+  // First thing in a command that makes a process of a container: see os::ProtectSelf.
+  Status Protect() const;
 
   // What the commands work with.
   Result<jail::Containers> Open();
@@ -40,6 +43,7 @@ class Runtime : public Executable {
  private:
   void Say(Level level, std::string_view message);
 
+  char* const* arguments_;
   std::string root_, log_file_, log_format_ = "text", rootless_ = "auto", criu_;
   bool debug_ = false, systemd_cgroup_ = false;
   Log log_;
