@@ -65,6 +65,10 @@ TEST(SeedsTest, CacheEntriesAreWhatWasStoredOrRefused) {
 }
 TEST(SeedsTest, ModulesEndOrAreRefused) { RunThrough("module_fuzz", Module, 300); }
 TEST(SeedsTest, TextsAreParsedOrRefused) { RunThrough("texts_fuzz", Texts, 5000); }
+
+TEST(SeedsTest, MessagesOfABusAreReadOrRefused) {
+  RunThrough("dbus_messages_fuzz", DbusMessages, 5000);
+}
 TEST(SeedsTest, WasiCallsTouchNothingOfOthers) { RunThrough("wasi_calls_fuzz", WasiCalls, 1000); }
 TEST(SeedsTest, WasiPathsLeadNowhereElse) { RunThrough("wasi_paths_fuzz", WasiPaths, 1000); }
 

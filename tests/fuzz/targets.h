@@ -10,12 +10,13 @@ namespace wasmoor::fuzz {
 
 using Bytes = std::span<const uint8_t>;
 
-void Binary(Bytes input);      // The reader of module and component binaries.
-void CacheEntry(Bytes input);  // The file of a cache entry, any bytes in it.
-void Module(Bytes input);      // Compile and run a module of anybody's.
-void Texts(Bytes input);       // Sizes, durations, addresses, options of the command line.
-void WasiCalls(Bytes input);   // Any sequence of WASI calls with any arguments.
-void WasiPaths(Bytes input);   // Any paths in a directory with any links in it.
+void Binary(Bytes input);        // The reader of module and component binaries.
+void CacheEntry(Bytes input);    // The file of a cache entry, any bytes in it.
+void DbusMessages(Bytes input);  // Messages of a message bus, and addresses of one.
+void Module(Bytes input);        // Compile and run a module of anybody's.
+void Texts(Bytes input);         // Sizes, durations, addresses, options of the command line.
+void WasiCalls(Bytes input);     // Any sequence of WASI calls with any arguments.
+void WasiPaths(Bytes input);     // Any paths in a directory with any links in it.
 
 // Turns a module's text into a binary now and then, so that both are mutated. Elsewhere the
 // fuzzer's own.
