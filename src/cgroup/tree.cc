@@ -66,6 +66,18 @@ std::vector<std::string> Steps(const std::string& path) {
   return steps;
 }
 
+std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// A group below the root of its hierarchy, and nothing else whatever the text says: what is in it
+// gets killed.
+bool NamesAGroup(const std::string& path) {
+  const std::vector<std::string> steps = Steps(path);
+  return path.starts_with('/') && !steps.empty() && path.find('\0') == std::string::npos &&
+         std::none_of(steps.begin(), steps.end(), [](const std::string& step) {
+           return NameOf(step) == "." || NameOf(step) == "..";
+         });
+}
+
 constexpr std::string_view kScopeLine = "systemd", kSystem = "system", kUser = "user";
 
 Result<Scope> ScopeFromLine(std::string_view line) {
@@ -79,8 +91,6 @@ Result<Scope> ScopeFromLine(std::string_view line) {
     return Fail(Code::kInvalidArgument, "'{}' names no scope of systemd", whole);
   return scope;
 }
-
-std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
 
@@ -144,9 +154,8 @@ Result<Tree> TreeFromText(std::string_view text) {
     branch.hierarchy.mount_point = TakeUntil(&line, '\t');
     branch.path = line;
     branch.hierarchy.version = version == "v1" ? 1 : 2;
-    // The root of a hierarchy is no container's, whatever the text says: it would be killed.
     if ((version != "v1" && version != "v2") || !branch.hierarchy.mount_point.starts_with('/') ||
-        Steps(branch.path).empty()) {
+        !NamesAGroup(branch.path)) {
       return Fail(Code::kInvalidArgument, "'{}' names no control group", whole);
     }
     TRY(OpenBranch(&branch));

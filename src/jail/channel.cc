@@ -63,6 +63,10 @@ Result<Message> Channel::Receive() const {
   std::memcpy(&header, text.data(), sizeof(header));
   text.resize(got.bytes);
   text.erase(0, sizeof(header));
+  // The other process is of this program, but what runs in a container may have changed it.
+  if (header.step > Step::kStart || header.code > Code::kUnauthenticated ||
+      (header.step == Step::kFailed && header.code == Code::kOk))
+    return Fail(Code::kInternal, "the other process said what is no message");
   if (header.step == Step::kFailed)
     return tl::unexpected(Error(header.code, std::move(text), header.error_number));
   return Message{header.step, std::move(text), std::move(got.descriptor)};

@@ -78,6 +78,9 @@ Result<Record> FromText(const std::string& text) {
         std::chrono::nanoseconds(in.at("created").get<int64_t>()));
     in.at("owner").get_to(record.owner);
     in.at("annotations").get_to(record.annotations);
+    // kill(2) takes one for a group of processes, or for all there are.
+    if (record.init.pid < 0)
+      return Fail(Code::kDataLoss, "cannot be understood: pid {}", record.init.pid);
     return record;
   } catch (const json::exception& error) {
     return Fail(Code::kDataLoss, "cannot be understood: {}", error.what());

@@ -89,7 +89,10 @@ Status Read(const Node& node, std::map<std::string, T>* out) {
   if (!node.json().is_object()) return node.WrongType("an object");
   for (const auto& [key, json] : node.json().items()) {
     if (json.is_null()) continue;
-    TRY(Read(Node(node, key, json), &(*out)[key]));
+    const Node member(node, key, json);
+    // As of a value: keys become names of files.
+    if (key.find('\0') != std::string::npos) return member.Complain("under a key free of NUL");
+    TRY(Read(member, &(*out)[key]));
   }
   return {};
 }
