@@ -63,7 +63,23 @@ TEST(SeedsTest, BinariesAreReadOrRefused) { RunThrough("binary_fuzz", Binary, 50
 TEST(SeedsTest, CacheEntriesAreWhatWasStoredOrRefused) {
   RunThrough("cache_entry_fuzz", CacheEntry, 1000);
 }
+TEST(SeedsTest, ChannelMessagesAreUnderstoodOrRefused) {
+  RunThrough("channel_message_fuzz", ChannelMessage, 1000);
+}
+TEST(SeedsTest, ContainersTextsAreParsedOrRefused) {
+  RunThrough("container_texts_fuzz", ContainerTexts, 3000);
+}
+TEST(SeedsTest, ContainersRecordsAreWholeOrDamaged) {
+  RunThrough("jail_state_fuzz", JailState, 1000);
+}
 TEST(SeedsTest, ModulesEndOrAreRefused) { RunThrough("module_fuzz", Module, 300); }
+TEST(SeedsTest, FiltersInTheCacheAreWhatWasStored) {
+  RunThrough("seccomp_entry_fuzz", SeccompEntry, 1000);
+}
+TEST(SeedsTest, ProfilesBecomeFiltersThatTheKernelTakes) {
+  RunThrough("seccomp_profile_fuzz", SeccompProfile, 300);
+}
+TEST(SeedsTest, ConfigurationsAreReadOrRefusedByField) { RunThrough("spec_fuzz", Spec, 3000); }
 TEST(SeedsTest, TextsAreParsedOrRefused) { RunThrough("texts_fuzz", Texts, 5000); }
 
 TEST(SeedsTest, MessagesOfABusAreReadOrRefused) {

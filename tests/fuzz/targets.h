@@ -10,13 +10,19 @@ namespace wasmoor::fuzz {
 
 using Bytes = std::span<const uint8_t>;
 
-void Binary(Bytes input);        // The reader of module and component binaries.
-void CacheEntry(Bytes input);    // The file of a cache entry, any bytes in it.
-void DbusMessages(Bytes input);  // Messages of a message bus, and addresses of one.
-void Module(Bytes input);        // Compile and run a module of anybody's.
-void Texts(Bytes input);         // Sizes, durations, addresses, options of the command line.
-void WasiCalls(Bytes input);     // Any sequence of WASI calls with any arguments.
-void WasiPaths(Bytes input);     // Any paths in a directory with any links in it.
+void Binary(Bytes input);          // The reader of module and component binaries.
+void CacheEntry(Bytes input);      // The file of a cache entry, any bytes in it.
+void DbusMessages(Bytes input);    // Messages of a message bus, and addresses of one.
+void ChannelMessage(Bytes input);  // Between a runtime and its child.
+void ContainerTexts(Bytes input);  // Mount options, names, control groups' texts and statistics.
+void JailState(Bytes input);       // What is kept of a container.
+void Module(Bytes input);          // Compile and run a module of anybody's.
+void SeccompEntry(Bytes input);    // A file of the cache of filters.
+void SeccompProfile(Bytes input);  // linux.seccomp of a configuration.
+void Spec(Bytes input);            // config.json, and the documents of exec and update.
+void Texts(Bytes input);           // Sizes, durations, addresses, options of the command line.
+void WasiCalls(Bytes input);       // Any sequence of WASI calls with any arguments.
+void WasiPaths(Bytes input);       // Any paths in a directory with any links in it.
 
 // Turns a module's text into a binary now and then, so that both are mutated. Elsewhere the
 // fuzzer's own.
