@@ -5,10 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
+#include "support/scratch.h"
 #include "wasmoor/oci/state.h"
 
 namespace wasmoor::oci {
@@ -19,19 +18,14 @@ using ::testing::HasSubstr;
 
 class BundleTest : public ::testing::Test {
  protected:
-  BundleTest() {
-    std::string path = std::filesystem::temp_directory_path() / "wasmoor-bundle-XXXXXX";
-    directory = mkdtemp(path.data());
-  }
-  ~BundleTest() override { std::filesystem::remove_all(directory); }
-
-  void WriteConfig(std::string_view text) const { std::ofstream(directory / "config.json") << text; }
+  void WriteConfig(std::string_view text) const { scratch.Write("config.json", text); }
   std::string Refusal() const {
     const auto bundle = Bundle::Open(directory);
     return bundle ? "it was opened" : bundle.error().message();
   }
 
-  std::filesystem::path directory;
+  const test::ScratchDirectory scratch;
+  const std::filesystem::path directory = scratch.path();
 };
 
 constexpr std::string_view kLeast =
@@ -73,8 +67,9 @@ TEST(StateTest, IsWrittenAsTheSpecificationHasIt) {
   state.status = Status::kStopped;
   state.pid = 0;
   state.annotations = {{"a", "\"b\""}};
-  EXPECT_EQ(ToJson(state), R"({"ociVersion":"1.2.0","id":"box","status":"stopped","bundle":"/run/box",)"
-                           R"("annotations":{"a":"\"b\""}})");
+  EXPECT_EQ(ToJson(state),
+            R"({"ociVersion":"1.2.0","id":"box","status":"stopped","bundle":"/run/box",)"
+            R"("annotations":{"a":"\"b\""}})");
 }
 
 TEST(StateTest, BytesThatAreNoTextDoNotBreakIt) {

@@ -3,24 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <functional>
+#include "support/child.h"
 
 namespace wasmoor::os {
 namespace {
 
+using test::InChild;
 using ::testing::HasSubstr;
-
-// What `body` finds in a process of its own, whose capabilities it may change.
-int InChild(const std::function<int()>& body) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(body());
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 #define REQUIRE_CAPABILITIES()                                         \
   if ((GetCapabilities().permitted & CapabilityBit(CAP_SETPCAP)) == 0) \
@@ -56,7 +47,7 @@ TEST(CapabilityTest, TheFiveSetsSurviveAChangeOfUser) {
               if (now.effective != wanted.effective) return 4;
               return now.inheritable == net && now.ambient == net ? 0 : 5;
             }),
-            0);
+            "exit 0");
 }
 
 TEST(CapabilityTest, AnEmptySetLeavesNothing) {
@@ -68,7 +59,7 @@ TEST(CapabilityTest, AnEmptySetLeavesNothing) {
         const CapabilitySets now = GetCapabilities();
         return (now.permitted | now.effective | now.ambient) == 0 ? 0 : 3;
       }),
-      0);
+      "exit 0");
 }
 
 TEST(CapabilityTest, WhatTheProcessLacksIsNamed) {
@@ -80,7 +71,7 @@ TEST(CapabilityTest, WhatTheProcessLacksIsNamed) {
               if (set || set.error().code() != Code::kPermissionDenied) return 2;
               return set.error().message().find("CAP_SYS_TIME") != std::string::npos ? 0 : 3;
             }),
-            0);
+            "exit 0");
 }
 
 TEST(CapabilityTest, AnAmbientOneMustBePermittedAndInheritable) {
@@ -90,7 +81,7 @@ TEST(CapabilityTest, AnAmbientOneMustBePermittedAndInheritable) {
               const Status set = SetCapabilities(wanted);
               return !set && set.error().code() == Code::kInvalidArgument ? 0 : 1;
             }),
-            0);
+            "exit 0");
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "support/scratch.h"
+
 namespace wasmoor::os {
 namespace {
 
@@ -20,13 +22,7 @@ using ::testing::UnorderedElementsAre;
 
 class FileTest : public ::testing::Test {
  protected:
-  FileTest() {
-    std::string path = (std::filesystem::temp_directory_path() / "wasmoor-file-XXXXXX").native();
-    EXPECT_NE(mkdtemp(path.data()), nullptr);
-    path_ = path;
-    directory = Open(path_.c_str(), O_PATH | O_DIRECTORY);
-  }
-  ~FileTest() override { std::filesystem::remove_all(path_); }
+  FileTest() { directory = Open(path_.c_str(), O_PATH | O_DIRECTORY); }
 
   Fd Open(const char* name, int flags) {
     auto file = OpenAt(directory, name, flags, 0600);
@@ -44,7 +40,8 @@ class FileTest : public ::testing::Test {
     return {Fd(ends[0]), Fd(ends[1])};
   }
 
-  std::filesystem::path path_;
+  const test::ScratchDirectory scratch_;
+  const std::filesystem::path path_ = scratch_.path();
   Fd directory;
 };
 

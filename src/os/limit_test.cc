@@ -3,26 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <functional>
-
+#include "support/child.h"
 #include "wasmoor/os/capability.h"
 
 namespace wasmoor::os {
 namespace {
 
+using test::InChild;
 using ::testing::HasSubstr;
-
-// What `body` finds in a process of its own, whose limits it may change.
-int InChild(const std::function<int()>& body) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(body());
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 TEST(LimitTest, NamesAreUnderstoodAndSet) {
   const int files = ParseLimitName("RLIMIT_NOFILE").value_or(-1);
@@ -32,7 +22,7 @@ TEST(LimitTest, NamesAreUnderstoodAndSet) {
               const ResourceLimit now = GetLimit(files);
               return now.soft == 40 && now.hard == 50 ? 0 : 2;
             }),
-            0);
+            "exit 0");
   const auto unknown = ParseLimitName("RLIMIT_LUCK");
   ASSERT_FALSE(unknown);
   EXPECT_THAT(unknown.error().message(), HasSubstr("'RLIMIT_LUCK'"));
@@ -46,7 +36,7 @@ TEST(LimitTest, RaisingAHardLimitWithoutTheRightSaysSo) {
               if (set) return 2;
               return set.error().message().find("CAP_SYS_RESOURCE") != std::string::npos ? 0 : 3;
             }),
-            0);
+            "exit 0");
 }
 
 }  // namespace

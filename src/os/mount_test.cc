@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +10,8 @@
 #include <fstream>
 #include <functional>
 
+#include "support/namespaces.h"
+#include "support/scratch.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::os {
@@ -19,38 +19,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Runs `body` in a child with a mount namespace of its own, where nothing that is mounted can be
-// seen from outside; a failed expectation is printed there and makes the child's status 1.
-void InMountNamespace(const std::function<void()>& body) {
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    if (unshare(CLONE_NEWNS) != 0) _exit(77);
-    EXPECT_TRUE(SetPropagation("/", MS_PRIVATE, Depth::kWholeTree));
-    body();
-    _exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-    GTEST_SKIP() << "needs CAP_SYS_ADMIN for a mount namespace";
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
-}
-
 class MountTest : public ::testing::Test {
  protected:
-  MountTest() {
-    std::string path = (std::filesystem::temp_directory_path() / "wasmoor-mount-XXXXXX").native();
-    EXPECT_NE(mkdtemp(path.data()), nullptr);
-    path_ = path;
-    directory_ = Fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  }
-  ~MountTest() override { std::filesystem::remove_all(path_); }
+  MountTest() { directory_ = scratch_.Open(); }
 
   // What was opened outside belongs to the mounts outside.
   void InNamespace(const std::function<void()>& body) {
-    InMountNamespace([&] {
-      directory_ = Fd(open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    test::InNamespaces(0, [&] {
+      directory_ = scratch_.Open();
       body();
     });
   }
@@ -61,7 +37,8 @@ class MountTest : public ::testing::Test {
     return context.Mount(MOUNT_ATTR_NODEV);
   }
 
-  std::filesystem::path path_;
+  const test::ScratchDirectory scratch_;
+  const std::filesystem::path path_ = scratch_.path();
   Fd directory_;
 };
 

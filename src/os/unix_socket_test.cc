@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "support/scratch.h"
+
 namespace wasmoor::os {
 namespace {
 
@@ -17,12 +19,6 @@ namespace fs = std::filesystem;
 
 class UnixSocketTest : public ::testing::Test {
  protected:
-  UnixSocketTest() {
-    std::string path = fs::temp_directory_path() / "wasmoor-socket-XXXXXX";
-    scratch = mkdtemp(path.data());
-  }
-  ~UnixSocketTest() override { fs::remove_all(scratch); }
-
   // A listener at `path`, bound by a name relative to its directory, as who listens on long paths
   // does.
   static Fd ListenAt(const fs::path& path) {
@@ -39,7 +35,7 @@ class UnixSocketTest : public ::testing::Test {
     return socket;
   }
 
-  fs::path scratch;
+  const test::ScratchDirectory scratch;
 };
 
 TEST_F(UnixSocketTest, CarriesBytesAndADescriptor) {

@@ -9,10 +9,11 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "seccomp/child_test.h"
+#include "support/scratch.h"
+#include "wasmoor/os/process.h"
 
 namespace wasmoor::seccomp {
 namespace {
@@ -26,18 +27,14 @@ constexpr int64_t kAnswer = 4242;
 class Agent {
  public:
   Agent() {
-    std::string folder = (std::filesystem::temp_directory_path() / "wasmoor-agent-XXXXXX").native();
-    if (::mkdtemp(folder.data()) == nullptr) abort();
-    folder_ = folder;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strncpy(address.sun_path, path().c_str(), sizeof(address.sun_path) - 1);
     socket_ = os::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) abort();
     if (::listen(socket_.get(), 4) != 0) abort();
   }
-  ~Agent() { std::filesystem::remove_all(folder_); }
 
-  std::string path() const { return folder_ + "/socket"; }
+  std::string path() const { return (folder_ / "socket").native(); }
 
   // What one connection brings, to its end.
   std::string Receive(os::Fd* descriptor) const {
@@ -64,7 +61,7 @@ class Agent {
   }
 
  private:
-  std::string folder_;
+  test::ScratchDirectory folder_;
   os::Fd socket_;
 };
 
@@ -108,9 +105,7 @@ TEST(ListenerTest, TheAgentGetsTheStateAndAnswersThroughTheDescriptor) {
   const pid_t child = StartAsker(program, writing);
   int number = -1;
   ASSERT_EQ(::read(reading.get(), &number, sizeof(number)), ssize_t{sizeof(number)});
-  const os::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  const os::Fd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
-  ASSERT_TRUE(listener.valid());
+  const os::Fd listener = Must(os::CopyDescriptor(Must(os::OpenProcess(child)), number));
 
   const oci::State state = {
       .id = "c1", .status = oci::Status::kCreating, .pid = child, .bundle = "/b"};
