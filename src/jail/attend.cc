@@ -50,7 +50,8 @@ Result<os::Fd> AttendUntilReady(const Attendance& attendance) {
         break;
       case Step::kListener: TRY(HandOverListener(attendance, message.text)); break;
       case Step::kReady:
-        TRY(ApplyLimits(attendance.plan.attributes, attendance.process.pid));
+        if (message.text == kWithoutLimits)
+          TRY(ApplyLimits(attendance.plan.attributes, attendance.process.pid));
         return terminal;
       default: return Fail(Code::kInternal, "the container's process spoke out of turn");
     }

@@ -56,9 +56,9 @@ Result<cpu_set_t> ParseCpuList(std::string_view list, std::string_view field);
 // for; the runtime itself may call it, as its children inherit it.
 Status ApplyInitialCpus(const Attributes& attributes);
 
-// Step one, by the runtime on the container's process: OOM score, scheduling, priorities; and at
-// the end of its preparations, which may need more than it may have later, the limits. What is
-// raised here needs rights of the host, which a process in a user namespace has not.
+// Step one, by the runtime on the container's process: OOM score, scheduling, priorities. What is
+// raised here needs rights of the host, which a process in a user namespace has not. The limits
+// come at the end of its preparations, which may need more than it may have later.
 Status ApplyFromOutside(const Attributes& attributes, pid_t process);
 Status ApplyLimits(const Attributes& attributes, pid_t process);
 

@@ -10,6 +10,7 @@
 
 #include "jail/attend.h"
 #include "jail/container_parts.h"
+#include "jail/device.h"
 #include "jail/hook.h"
 #include "jail/id_map.h"
 #include "jail/spawn.h"
@@ -44,6 +45,16 @@ bool LimitsAnything(const std::optional<oci::Resources>& resources) {
          resources->pids_limit.value_or(0) > 0 || resources->block_io ||
          !resources->hugepage_limits.empty() || !resources->rdma.empty() ||
          !resources->unified.empty();
+}
+
+// None where no control groups are mounted.
+std::vector<cgroup::Group::Directory> OwnGroups() {
+  std::vector<cgroup::Group::Directory> groups;
+  const auto root = cgroup::Root::Detect();
+  if (!root) return groups;
+  for (const cgroup::Hierarchy& one : root->hierarchies())
+    groups.push_back({one, one.own_path == "/" ? one.mount_point : one.mount_point + one.own_path});
+  return groups;
 }
 
 std::string JoinControllers(const std::vector<std::string>& controllers) {
@@ -147,7 +158,10 @@ Status Creation::PlanGroup() {
 }
 
 Status Creation::MakeGroup(Status planned) {
-  const auto& resources = bundle_.spec.on_linux.resources;
+  auto& resources = bundle_.spec.on_linux.resources;
+  if (resources && !resources->devices.empty()) {
+    for (const oci::DeviceRule& rule : UsualDeviceRules()) resources->devices.push_back(rule);
+  }
   const auto make = [&]() -> Status {
     TRY(std::move(planned));
     group_ = TRY(cgroup::Group::CreatePlanned(record_.cgroup));
@@ -164,10 +178,10 @@ Status Creation::MakeGroup(Status planned) {
   return {};
 }
 
+// Where the container's processes are: in its own group or, if it has none, where this process is.
 std::vector<CgroupTree> Creation::CgroupTrees() const {
   std::vector<CgroupTree> trees;
-  if (!group_) return trees;
-  const auto directories = group_->Directories();
+  const auto directories = group_ ? group_->Directories() : OwnGroups();
   for (const auto& [hierarchy, path] : directories) {
     const bool unified = hierarchy.version == 2;
     const bool alone = unified && directories.size() == 1;
@@ -218,9 +232,9 @@ Status Creation::Admit(const FirstProcessPlan& plan) {
 Status Creation::RunHostHooks() {
   hooks_begun_ = true;
   const oci::Hooks& hooks = bundle_.spec.hooks;
-  const oci::State state = StateNow(oci::Status::kCreating);
-  TRY(RunHooks(hooks.prestart, "prestart", state));
-  return RunHooks(hooks.create_runtime, "createRuntime", state);
+  // The older hook is told of a container that is there (runtime-tools, validation/hooks_stdin).
+  TRY(RunHooks(hooks.prestart, "prestart", StateNow(oci::Status::kCreated)));
+  return RunHooks(hooks.create_runtime, "createRuntime", StateNow(oci::Status::kCreating));
 }
 
 Result<os::Fd> Creation::Bring(FirstProcessPlan& plan) {

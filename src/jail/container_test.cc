@@ -31,6 +31,7 @@ TEST_F(ContainerTest, WaitsForStartAndThenGoesThroughItsStates) {
   std::vector<std::string> warnings;
   EXPECT_THAT(container.Delete(Force::kNo, &warnings).error().message(),
               HasSubstr("that is not stopped: it is created"));
+  EXPECT_THAT(container.Pause().error().message(), HasSubstr("that is not running"));
   EXPECT_THAT(container.Resume().error().message(), HasSubstr("that is not paused"));
   ASSERT_TRUE(container.Start(&warnings));
   EXPECT_EQ(status(), "running");
@@ -178,6 +179,26 @@ TEST_F(ContainerTest, AnIdThatIsTakenIsRefused) {
   ASSERT_TRUE(created.has_value()) << created.error().message();
   EXPECT_THAT(Run(Config({"/bin/true"})).output, HasSubstr("already exists"));
   EXPECT_EQ(created->container.state().status, oci::Status::kCreated);
+}
+
+TEST_F(ContainerTest, AnotherUserThanRootHasTheLimitsOfTheConfiguration) {
+  json config = Config(Shell("id -u; ulimit -n; ulimit -Hn"));
+  config["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
+  config["process"]["rlimits"] = {{{"type", "RLIMIT_NOFILE"}, {"soft", 90}, {"hard", 100}}};
+  EXPECT_EQ(Run(config).output, "1000\n90\n100\n");
+}
+
+TEST_F(ContainerTest, TheUsualDevicesWorkWhereRulesForbidAll) {
+  json config = Config(Shell("cat </dev/null && echo null; cat </dev/loop-control"));
+  config["linux"]["devices"] = {{{"path", "/dev/loop-control"},
+                                 {"type", "c"},
+                                 {"major", 10},
+                                 {"minor", 237},
+                                 {"fileMode", 0666}}};
+  config["linux"]["resources"]["devices"] = {{{"allow", false}, {"access", "rwm"}}};
+  const Ran ran = Run(config);
+  EXPECT_THAT(ran.output, StartsWith("null\n"));
+  EXPECT_THAT(ran.output, HasSubstr("/dev/loop-control: Operation not permitted"));
 }
 
 TEST_F(ContainerTest, LimitsAreKept) {

@@ -31,6 +31,9 @@ constexpr std::array<DefaultDevice, 6> kDefaults = {{{"/dev/null", 1, 3},
                                                      {"/dev/urandom", 1, 9},
                                                      {"/dev/tty", 5, 0}}};
 
+// Numbers of terminals: /dev/ptmx, and the first major of Unix 98 pseudo-terminals.
+constexpr int kTtyMajor = 5, kPtmxMinor = 2, kPtsMajor = 136;
+
 struct Link {
   const char *name, *to;
 };
@@ -119,6 +122,15 @@ Status MakeLinks(const os::Fd& root) {
 }
 
 }  // namespace
+
+std::vector<oci::DeviceRule> UsualDeviceRules() {
+  std::vector<oci::DeviceRule> rules = {{true, 'c', {}, {}, "m"}, {true, 'b', {}, {}, "m"}};
+  for (const DefaultDevice& device : kDefaults)
+    rules.push_back({true, 'c', device.major, device.minor, "rwm"});
+  rules.push_back({true, 'c', kTtyMajor, kPtmxMinor, "rwm"});
+  rules.push_back({true, 'c', kPtsMajor, {}, "rwm"});
+  return rules;
+}
 
 Status MakeDevices(const os::Fd& root, std::span<const oci::Device> devices, DeviceMethod method) {
   for (const DefaultDevice& one : kDefaults) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/oci/spec.h"
@@ -18,6 +19,10 @@ enum class DeviceMethod : uint8_t {
 // With kMake, what mknod is refused for is bound all the same. A thing that stands at a device's
 // name is replaced, unless it is that device or something is mounted there.
 Status MakeDevices(const os::Fd& root, std::span<const oci::Device> devices, DeviceMethod method);
+
+// What rules for devices leave to every container, after the specification's own: the devices
+// above, its terminals, and making files for any, which gives nobody the device.
+std::vector<oci::DeviceRule> UsualDeviceRules();
 
 // Shows `terminal`, a pseudo-terminal opened in this mount namespace, as /dev/console.
 Status BindConsole(const os::Fd& root, const os::Fd& terminal);

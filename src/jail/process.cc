@@ -73,6 +73,7 @@ Result<ProcessPlan> ProcessPlan::Make(const std::string& container_id, const oci
 }
 
 Status ContainerProcess::Begin(bool other_user_namespace) {
+  other_user_namespace_ = other_user_namespace;
   // What the container's processes might see of this one before it is one of them is not for them
   // (CVE-2016-9962). execve(2) ends it.
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -141,6 +142,7 @@ Status ContainerProcess::Settle(const os::Fd& terminal) {
   TRY(EnterDirectory());
   // Without no_new_privs a filter needs rights that are given up next (seccomp(2)).
   if (!plan_.attributes.no_new_privileges) TRY(InstallFilter());
+  if (!other_user_namespace_) TRY(ApplyLimits(plan_.attributes, 0));
   TRY(ApplyIdentity(plan_.attributes));
   if (!directory_entered_) {
     if (::chdir(plan_.spec.cwd.c_str()) != 0)
@@ -150,7 +152,7 @@ Status ContainerProcess::Settle(const os::Fd& terminal) {
   TRY(plan_.program->Check());
   // Whoever listens has to be there before the program starts.
   if (plan_.filter && plan_.filter->listens()) TRY(InstallFilter());
-  return channel_.Write(Step::kReady);
+  return channel_.Write(Step::kReady, other_user_namespace_ ? kWithoutLimits : "");
 }
 
 void ContainerProcess::CloseOthers(std::span<const os::Fd* const> keeps) {

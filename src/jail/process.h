@@ -33,6 +33,11 @@ struct ProcessPlan {
                                   std::unique_ptr<Program> program, const Store& store);
 };
 
+// A process in a user namespace has no right to raise its limits, but the runtime has (prlimit(2)).
+// In the runtime's own it is the other way round: once it is another user, only CAP_SYS_RESOURCE
+// lets the runtime.
+constexpr std::string_view kWithoutLimits = "limits";
+
 class ContainerProcess {
  public:
   // `channel` leads to the runtime.
@@ -47,8 +52,8 @@ class ContainerProcess {
   Result<os::Fd> MakeTerminal(const os::Fd& root);
 
   // In the container's root: standard streams (`terminal` if it is valid), working directory,
-  // attributes, user, and the filter if that cannot come later. Says kReady at the end; the runtime
-  // has put on it what comes from outside by then.
+  // attributes, limits, user, and the filter if that cannot come later. Says kReady at the end,
+  // with kWithoutLimits if the runtime has to set its limits.
   Status Settle(const os::Fd& terminal);
 
   // Closes what neither the program, nor whoever preserved it, nor `keeps` needs.
@@ -64,6 +69,7 @@ class ContainerProcess {
 
   ProcessPlan& plan_;
   Channel& channel_;
+  bool other_user_namespace_ = false;
   bool directory_entered_ = false;
   bool filter_installed_ = false;
 };
