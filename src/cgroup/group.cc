@@ -64,9 +64,7 @@ Status RefuseMembers(const Branch& branch) {
 
 Status MakeAll(Tree* tree, std::vector<std::string>* made) {
   for (Branch& branch : tree->branches()) {
-    const bool existed = branch.directory.valid();
-    TRY(MakeBranch(&branch, made));
-    if (existed) TRY(RefuseMembers(branch));
+    if (TRY(MakeBranch(&branch, made)) == Before::kGroup) TRY(RefuseMembers(branch));
   }
   return {};
 }
@@ -168,6 +166,7 @@ Result<Group> Group::Create(const Root& root, std::string_view path, Driver driv
 Result<Group> Group::CreatePlanned(std::string_view text) {
   auto tree = std::make_unique<Tree>(TRY(TreeFromText(text)));
   if (tree->scope()) {
+    TRY(OpenBranches(tree.get()));
     for (const Branch& branch : tree->branches()) {
       if (branch.directory.valid()) TRY(RefuseMembers(branch));
     }
@@ -183,7 +182,9 @@ Result<Group> Group::CreatePlanned(std::string_view text) {
 }
 
 Result<Group> Group::Open(std::string_view text) {
-  return Group(std::make_unique<Tree>(TRY(TreeFromText(text))));
+  auto tree = std::make_unique<Tree>(TRY(TreeFromText(text)));
+  TRY(OpenBranches(tree.get()));
+  return Group(std::move(tree));
 }
 
 std::string Group::ToText() const { return TreeToText(*tree_); }

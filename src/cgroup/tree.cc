@@ -78,6 +78,17 @@ bool NamesAGroup(const std::string& path) {
          });
 }
 
+Result<Before> MakeDirectory(const os::Fd& parent, const std::string& name, const std::string& full,
+                             std::vector<std::string>* made) {
+  if (mkdirat(parent.get(), name.c_str(), 0755) == 0) {
+    made->push_back(full);
+    return Before::kNothing;
+  }
+  if (errno == EEXIST) return Before::kGroup;
+  if (errno == ENOENT) return Before::kNoParent;
+  return FailErrno(errno, "make control group {}", full);
+}
+
 constexpr std::string_view kScopeLine = "systemd", kSystem = "system", kUser = "user";
 
 Result<Scope> ScopeFromLine(std::string_view line) {
@@ -121,6 +132,11 @@ Status OpenBranch(Branch* branch) {
   return {};
 }
 
+Status OpenBranches(Tree* tree) {
+  for (Branch& branch : tree->branches()) TRY(OpenBranch(&branch));
+  return {};
+}
+
 std::string TreeToText(const Tree& tree) {
   std::string text;
   if (const auto& scope = tree.scope()) {
@@ -158,31 +174,37 @@ Result<Tree> TreeFromText(std::string_view text) {
         !NamesAGroup(branch.path)) {
       return Fail(Code::kInvalidArgument, "'{}' names no control group", whole);
     }
-    TRY(OpenBranch(&branch));
     branches.push_back(std::move(branch));
   }
   if (branches.empty()) return Fail(Code::kInvalidArgument, "the text names no control group");
   return Tree(std::move(branches), std::move(scope));
 }
 
-Status MakeBranch(Branch* branch, std::vector<std::string>* made) {
+Result<Before> MakeBranch(Branch* branch, std::vector<std::string>* made) {
+  if (!branch->v2() && !branch->Has("cpuset")) {
+    // Most groups stand below one that is there, and need no more than the directory.
+    const Before before =
+        TRY(MakeDirectory(os::Fd(), branch->FullPath(), branch->FullPath(), made));
+    if (before != Before::kNoParent) {
+      TRY(OpenBranch(branch));
+      if (branch->directory.valid()) return before;
+    }
+  }
   const std::string& mount = branch->hierarchy.mount_point;
   os::Fd parent = TRY(os::OpenAt(os::Fd(), mount.c_str(), O_PATH | O_DIRECTORY));
+  Before before = Before::kNothing;
   for (const std::string& step : Steps(branch->path)) {
-    const std::string full = mount + step;
+    const std::string full = mount + step, name = NameOf(step);
     if (branch->v2()) HandDownControllers(parent);
-    if (mkdirat(parent.get(), NameOf(step).c_str(), 0755) == 0) {
-      made->push_back(full);
-    } else if (errno != EEXIST) {
-      return FailErrno(errno, "make control group {}", full);
-    }
-    os::Fd group = TRY_AS(
-        os::OpenAt(parent, NameOf(step).c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW), "{}", full);
+    before = TRY(MakeDirectory(parent, name, full, made));
+    if (before == Before::kNoParent) return FailErrno(ENOENT, "make control group {}", full);
+    os::Fd group =
+        TRY_AS(os::OpenAt(parent, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW), "{}", full);
     if (branch->Has("cpuset") && !branch->v2()) TRY_AS(InheritCpuset(parent, group), "{}", full);
     parent = std::move(group);
   }
   branch->directory = std::move(parent);
-  return {};
+  return before;
 }
 
 }  // namespace wasmoor::cgroup

@@ -57,13 +57,18 @@ class Tree {
 // Text of a Tree: a line for the scope, if there is one, and one for each branch, their fields
 // separated by tabs.
 std::string TreeToText(const Tree& tree);
-Result<Tree> TreeFromText(std::string_view text);  // Opens what exists.
+Result<Tree> TreeFromText(std::string_view text);  // Opens nothing.
 
 // Opens the directory, if there is one.
 Status OpenBranch(Branch* branch);
+Status OpenBranches(Tree* tree);
+
+// What was in a group's place before it was made.
+enum class Before : uint8_t { kNothing, kGroup, kNoParent };
+
 // Makes the directory with its parents, and what a group needs before it can have members or
 // limits: on v2 the controllers are handed down, in a cpuset hierarchy of v1 the CPUs and nodes.
-// Appends what it made to `made`, also when it fails.
-Status MakeBranch(Branch* branch, std::vector<std::string>* made);
+// Appends what it made to `made`, also when it fails. Never kNoParent.
+Result<Before> MakeBranch(Branch* branch, std::vector<std::string>* made);
 
 }  // namespace wasmoor::cgroup
