@@ -144,9 +144,10 @@ Status Container::Start(std::vector<std::string>* warnings) {
   if (status != oci::Status::kCreated) return WrongState("start", id(), status, "created");
   TRY_AS(OpenStartGate(place.directory()), "start container \"{}\"", id());
   const oci::Spec spec = TRY(ReadSpec(place));
-  if (spec.hooks.poststart.empty()) return {};
-  *warnings =
-      RunEveryHook(spec.hooks.poststart, "poststart", StateOf(record, oci::Status::kRunning));
+  if (!spec.hooks.poststart.empty())
+    *warnings =
+        RunEveryHook(spec.hooks.poststart, "poststart", StateOf(record, oci::Status::kRunning));
+  if (!spec.process) warnings->push_back("config.json has no process: nothing was started");
   return {};
 }
 
@@ -169,8 +170,8 @@ Status Container::Kill(int signal, Whom whom) const {
 Status Container::Pause() {
   const auto [place, record] = TRY(Lock(parts_->store, id()));
   const oci::Status status = LookAt(place, record);
-  if (status != oci::Status::kRunning && status != oci::Status::kCreated)
-    return WrongState("pause", id(), status, "running");
+  // A frozen process could not take the start that it waits for.
+  if (status != oci::Status::kRunning) return WrongState("pause", id(), status, "running");
   cgroup::Group group = TRY(OpenGroup(record));
   return group.Freeze();
 }

@@ -13,6 +13,7 @@
 #include "jail/device.h"
 #include "jail/hook.h"
 #include "jail/id_map.h"
+#include "jail/no_program.h"
 #include "jail/spawn.h"
 #include "jail/start_gate.h"
 #include "jail/sysctl.h"
@@ -72,9 +73,10 @@ Creation::~Creation() {
 Result<Creation::Done> Creation::Run() {
   TRY(ReadBundle());
   TRY(CheckSupported());
+  auto program = TRY(Prepare());
   console_ = TRY(ConnectConsole(*bundle_.spec.process, options_));
   ProcessPlan process = TRY(ProcessPlan::Make(record_.id, bundle_.spec, *bundle_.spec.process,
-                                              options_, TRY(Prepare()), store_));
+                                              options_, std::move(program), store_));
   Status planned = PlanGroup();
   TRY(TakePlace());
   TRY(MakeGroup(std::move(planned)));
@@ -92,7 +94,6 @@ Result<Creation::Done> Creation::Run() {
 Status Creation::ReadBundle() {
   bundle_ = TRY(oci::Bundle::Open(options_.bundle));
   oci::Spec& spec = bundle_.spec;
-  if (!spec.process) return Fail(Code::kInvalidArgument, "config.json: has no process to start");
   if (!spec.root) return Fail(Code::kInvalidArgument, "config.json: has no root");
   const std::string path =
       spec.root->path.starts_with('/') ? spec.root->path : bundle_.path + "/" + spec.root->path;
@@ -123,6 +124,11 @@ Status Creation::CheckSupported() const {
 }
 
 Result<std::unique_ptr<Program>> Creation::Prepare() {
+  if (!bundle_.spec.process) {
+    bundle_.spec.process.emplace().cwd = "/";
+    record_.executor = kNoExecutor;
+    return MakeNoProgram();
+  }
   const os::Fd root =
       TRY_AS(os::OpenAt(os::Fd(), record_.rootfs.c_str(), O_PATH | O_DIRECTORY), "root.path");
   const ProgramRequest request{record_.id, bundle_.spec, *bundle_.spec.process, root};

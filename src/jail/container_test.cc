@@ -201,6 +201,19 @@ TEST_F(ContainerTest, TheUsualDevicesWorkWhereRulesForbidAll) {
   EXPECT_THAT(ran.output, HasSubstr("/dev/loop-control: Operation not permitted"));
 }
 
+TEST_F(ContainerTest, WithoutAProcessItIsMadeAndEndsWhenItIsStarted) {
+  json config = Config({});
+  config.erase("process");
+  auto created = Create(config);
+  ASSERT_TRUE(created.has_value()) << created.error().message();
+  EXPECT_EQ(created->container.state().status, oci::Status::kCreated);
+  std::vector<std::string> warnings;
+  ASSERT_TRUE(created->container.Start(&warnings));
+  EXPECT_EQ(warnings, std::vector<std::string>{"config.json has no process: nothing was started"});
+  EXPECT_EQ(Wait(created->first.pid), 0);
+  EXPECT_EQ(created->container.state().status, oci::Status::kStopped);
+}
+
 TEST_F(ContainerTest, LimitsAreKept) {
   json config = Config(Shell("cat /dev/zero | busybox tail"));
   config["linux"]["resources"]["memory"]["limit"] = 16 << 20;
