@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "support/child.h"
 #include "wasmoor/cgroup/group.h"
 
 // What the tests of groups share. They use the machine's own control groups, v1 or v2, below names
@@ -17,37 +18,16 @@ inline std::string ScratchPath(const std::string& name) {
   return "/wasmoor-test-" + std::to_string(getpid()) + "-" + name;
 }
 
-// A process that runs `body` or sleeps until it is killed and waited for here.
-class Child {
+// A process that runs `body` and then sleeps until it is killed.
+class Child : public test::Child {
  public:
   template <typename Body>
-  explicit Child(Body body) : pid_(fork()) {
-    if (pid_ == 0) {
-      body();
-      for (;;) pause();
-    }
-  }
+  explicit Child(Body body)
+      : test::Child([&body] {
+          body();
+          for (;;) ::pause();
+        }) {}
   Child() : Child([] {}) {}
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() { End(); }
-
-  pid_t pid() const { return pid_; }
-  // Waits for its end; how it ended, as waitpid(2) says it.
-  int Wait() {
-    int status = -1;
-    if (pid_ > 0) waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return status;
-  }
-  void End() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    Wait();
-  }
-
- private:
-  pid_t pid_;
 };
 
 // A group of its own for each test, which is gone afterwards whatever happened.

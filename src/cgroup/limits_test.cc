@@ -51,7 +51,7 @@ TEST_F(LimitsTest, AProcessIsBoundToItsCpus) {
     sched_getaffinity(0, sizeof cpus, &cpus);
     _exit(CPU_COUNT(&cpus));
   });
-  EXPECT_EQ(WEXITSTATUS(bound.Wait()), 1);
+  EXPECT_EQ(bound.Wait(), "exit 1");
 }
 
 TEST_F(LimitsTest, MemoryAndSwapAreSetUpAndDownInTheOrderTheKernelWants) {
@@ -140,7 +140,7 @@ TEST_F(LimitsTest, UnifiedFilesAreWrittenOnV2AndRefusedOnV1) {
 
 // What each of the accesses to /dev/null and /dev/zero gives inside the group: a bit for one that
 // is refused.
-int DeniedInside(Group* group) {
+std::string DeniedInside(Group* group) {
   Child tries([group] {
     if (!group->Add(getpid())) _exit(99);
     const auto refused = [](const char* device, int flags) {
@@ -149,20 +149,20 @@ int DeniedInside(Group* group) {
     _exit((refused("/dev/null", O_RDONLY) ? 1 : 0) | (refused("/dev/null", O_WRONLY) ? 2 : 0) |
           (refused("/dev/zero", O_RDONLY) ? 4 : 0) | (refused("/dev/zero", O_WRONLY) ? 8 : 0));
   });
-  return WEXITSTATUS(tries.Wait());
+  return tries.Wait();
 }
 
 TEST_F(LimitsTest, DevicesAreOpenedAsTheLastRuleSays) {
-  EXPECT_EQ(DeniedInside(group_.get()), 0);
+  EXPECT_EQ(DeniedInside(group_.get()), "exit 0");
   ExpectApplied(R"({"devices": [{"allow": false, "access": "rwm"},
       {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
       {"allow": true, "type": "c", "major": 1, "minor": 5, "access": "r"}]})");
-  EXPECT_EQ(DeniedInside(group_.get()), 8);
+  EXPECT_EQ(DeniedInside(group_.get()), "exit 8");
   // An update takes the place of what was there on v2, and adds to it on v1: the same either way
   // if it begins with a rule for all.
   ExpectApplied(R"({"devices": [{"allow": false, "access": "rwm"},
       {"allow": true, "type": "c", "major": 1, "minor": 5, "access": "rw"}]})");
-  EXPECT_EQ(DeniedInside(group_.get()), 3);
+  EXPECT_EQ(DeniedInside(group_.get()), "exit 3");
 }
 
 TEST_F(LimitsTest, ADeviceIsTakenOutOfARuleForManyOnV2) {
@@ -171,7 +171,7 @@ TEST_F(LimitsTest, ADeviceIsTakenOutOfARuleForManyOnV2) {
   ExpectApplied(R"({"devices": [{"allow": false, "access": "rwm"},
       {"allow": true, "type": "c", "major": 1, "access": "rw"},
       {"allow": false, "type": "c", "major": 1, "minor": 3, "access": "w"}]})");
-  EXPECT_EQ(DeniedInside(group_.get()), 2);
+  EXPECT_EQ(DeniedInside(group_.get()), "exit 2");
 }
 
 TEST(DeviceProgramTest, StartsWithTheRuleThatDecidesAll) {

@@ -3,85 +3,29 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
+#include "support/child.h"
+#include "support/namespaces.h"
+#include "support/result.h"
+#include "support/scratch.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/wasm/cache.h"
 
-// What the tests of the cache share: a directory of their own, an engine that is an instrument, and
-// processes that do one thing.
+// What the tests of the cache share: an engine that is an instrument, and a directory for it.
 namespace wasmoor::test {
 
-// The value of a Result that must be one; the test program ends otherwise.
-template <typename T>
-T Must(Result<T> result) {
-  if (!result) {
-    fprintf(stderr, "unexpected error: %s\n", result.error().message().c_str());
-    abort();
-  }
-  return std::move(*result);
-}
-
-// A directory that only this user can write, gone with everything in it at the end.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string path = (std::filesystem::temp_directory_path() / "wasmoor-cache-XXXXXX").native();
-    if (mkdtemp(path.data()) == nullptr) abort();
-    path_ = path;
-  }
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 inline std::vector<uint8_t> BytesOf(std::string_view text) { return {text.begin(), text.end()}; }
-
-inline std::string ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-inline void WriteFile(const std::filesystem::path& path, std::string_view content) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
-}
-
-// The files in a directory whose names have what `part` says (all if it is empty).
-inline std::vector<std::filesystem::path> FilesIn(const std::filesystem::path& directory,
-                                                  const std::string& part = "") {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    if (entry.path().filename().native().find(part) != std::string::npos) {
-      files.push_back(entry.path());
-    }
-  }
-  return files;
-}
 
 // The entries proper: neither locks nor temporary files nor the memory of hashes.
 inline std::vector<std::filesystem::path> EntriesIn(const std::filesystem::path& directory) {
@@ -95,39 +39,9 @@ inline std::vector<std::filesystem::path> EntriesIn(const std::filesystem::path&
 
 inline size_t OpenDescriptors() { return FilesIn("/proc/self/fd").size(); }
 
-// A process that runs `body` and ends with 0, or with 1 if an expectation in it failed.
-class Child {
- public:
-  explicit Child(const std::function<void()>& body) : pid_(fork()) {
-    if (pid_ != 0) return;
-    body();
-    fflush(nullptr);
-    _exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  ~Child() {
-    if (pid_ > 0) Kill();
-  }
-  Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
-  Child& operator=(Child&&) = delete;
-
-  pid_t pid() const { return pid_; }
-  int Wait() {
-    int status = -1;
-    waitpid(std::exchange(pid_, -1), &status, 0);
-    return status;
-  }
-  void Kill() {
-    kill(pid_, SIGKILL);
-    Wait();
-  }
-
- private:
-  pid_t pid_;
-};
-
-// An engine whose code is a header and a pattern that follows from the module, so that code that is not
-// exactly what was compiled from that module does not load. It counts its compiles, those of other
-// processes included, in a file.
+// An engine whose code is a header and a pattern that follows from the module, so that code that is
+// not exactly what was compiled from that module does not load. It counts its compiles, those of
+// other processes included, in a file.
 class FakeEngine : public wasm::Engine {
  public:
   explicit FakeEngine(std::filesystem::path log) : log_(std::move(log)) {}
@@ -254,11 +168,6 @@ class CacheFixture : public ::testing::Test {
   const std::filesystem::path directory = scratch / "modules";
   FakeEngine engine{scratch / "compiles"};
 };
-
-// A mount namespace of its own for the calling process, which must be a Child. False without the right to.
-inline bool EnterOwnMounts() {
-  return unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-}
 
 }  // namespace wasmoor::test
 

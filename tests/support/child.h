@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,17 +8,26 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 // What tests share that need a process which may change itself, or end.
 namespace wasmoor::test {
 
-// A process that runs `body` and ends with what that returns. It does not outlive the object.
+// A process that runs `body` and ends with the number that it returns; if it returns nothing, with
+// 1 if an expectation in it failed, else 0. It does not outlive the object.
 class Child {
  public:
-  explicit Child(const std::function<int()>& body) : pid_(::fork()) {
+  template <typename Body>
+  explicit Child(Body body) : pid_(::fork()) {
     if (pid_ != 0) return;
-    const int status = body();
+    int status = 0;
+    if constexpr (std::is_void_v<std::invoke_result_t<Body>>) {
+      body();
+      status = ::testing::Test::HasFailure() ? 1 : 0;
+    } else {
+      status = body();
+    }
     ::fflush(nullptr);
     ::_exit(status);
   }

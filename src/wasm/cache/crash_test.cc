@@ -72,7 +72,7 @@ TEST_P(CrashTest, AKillAtAnyMomentLeavesAWholeEntryOrNone) {
   for (int i = 0; i < 5; ++i) {
     wasm = BytesOf(fmt::format("timed {}", i));
     const auto start = Clock::now();
-    EXPECT_EQ(Child(load).Wait(), 0);
+    EXPECT_EQ(Child(load).Wait(), "exit 0");
     const auto took = std::chrono::duration_cast<microseconds>(Clock::now() - start);
     longest = std::min(longest, 2 * took);
   }
@@ -102,7 +102,7 @@ TEST_P(CrashTest, PublishesWithoutALeftover) {
     LimitFilesystem();
     EXPECT_EQ(Load(Open(), BytesOf("module")).warning, "");
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_EQ(Load(Open(), BytesOf("module")).source, Source::kHit);
   EXPECT_THAT(test::FilesIn(directory), SizeIs(1));
 }
@@ -119,7 +119,7 @@ TEST_P(CrashTest, PruneTakesNothingFromAWriterAtWork) {
     std::jthread pruner([&] {
       while (!done) static_cast<void>(Must(cache.Prune(UINT64_MAX, std::nullopt)));
     });
-    EXPECT_EQ(child.Wait(), 0);
+    EXPECT_EQ(child.Wait(), "exit 0");
     done = true;
     pruner.join();
     done = false;
@@ -140,7 +140,7 @@ TEST_F(LinkTest, PublishesWithoutTheCapabilityToLinkADescriptor) {
     MakeFail(SYS_linkat, 4, AT_EMPTY_PATH, ENOENT);
     EXPECT_EQ(Load(Open(), BytesOf("module")).warning, "");
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_EQ(Load(Open(), BytesOf("module")).source, Source::kHit);
 }
 
@@ -149,7 +149,7 @@ TEST_F(LinkTest, PublishesWithoutProcToo) {
     MakeFail(SYS_linkat, 4, AT_EMPTY_PATH | AT_SYMLINK_FOLLOW, ENOENT);
     EXPECT_EQ(Load(Open(), BytesOf("module")).warning, "");
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_EQ(Load(Open(), BytesOf("module")).source, Source::kHit);
   EXPECT_THAT(test::FilesIn(directory), SizeIs(1));
 }

@@ -158,7 +158,7 @@ TEST_F(DirectoryTest, AReadOnlyOneServesHitsAndSaysWhatItCannotKeep) {
     const os::Fd file = Must(os::OpenAt(os::Fd(), (scratch / "big").c_str(), O_RDONLY));
     EXPECT_TRUE(cache.LoadFile(engine, file, Policy::kFastest));
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
 }
 
 TEST_F(DirectoryTest, ADamagedEntryInAReadOnlyOneIsSaidAndNotUsed) {
@@ -173,7 +173,7 @@ TEST_F(DirectoryTest, ADamagedEntryInAReadOnlyOneIsSaidAndNotUsed) {
     EXPECT_THAT(Load(Open(), BytesOf("old")).warning,
                 AllOf(HasSubstr("damaged"), HasSubstr("cannot be removed")));
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
 }
 
 TEST_F(DirectoryTest, AFullDiskCostsTheEntryAndNotTheRun) {
@@ -195,7 +195,7 @@ TEST_F(DirectoryTest, AFullDiskCostsTheEntryAndNotTheRun) {
     EXPECT_EQ(Load(cache, BytesOf("small")).warning, "");
     EXPECT_EQ(Load(cache, BytesOf("small")).source, Source::kHit);
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
 }
 
 TEST_F(DirectoryTest, ADiskWithoutRoomForAFileCostsTheEntryAndNotTheRun) {
@@ -210,7 +210,7 @@ TEST_F(DirectoryTest, ADiskWithoutRoomForAFileCostsTheEntryAndNotTheRun) {
     EXPECT_EQ(found.source, Source::kCompiled);
     EXPECT_THAT(found.warning, HasSubstr("No space left on device"));
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
 }
 
 TEST_F(DirectoryTest, RootsReadableCacheServesOthersAndOnlyRootFillsIt) {
@@ -227,7 +227,7 @@ TEST_F(DirectoryTest, RootsReadableCacheServesOthersAndOnlyRootFillsIt) {
     EXPECT_EQ(Load(cache, BytesOf("shared")).source, Source::kHit);
     EXPECT_THAT(Load(cache, BytesOf("new")).warning, HasSubstr("Permission denied"));
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_THAT(test::EntriesIn(directory), SizeIs(1));
 }
 
@@ -248,7 +248,7 @@ TEST_F(DirectoryTest, InAUserNamespaceTheHostsDirectoriesAreAccepted) {
     // "/" belongs to the host's root, whom this namespace does not know.
     EXPECT_EQ(Open().problem(), "");
   });
-  EXPECT_EQ(child.Wait(), 0);
+  EXPECT_EQ(child.Wait(), "exit 0");
 }
 
 class DefaultDirectoryTest : public ::testing::Test {
@@ -267,7 +267,7 @@ class DefaultDirectoryTest : public ::testing::Test {
       const std::string found = DefaultCacheDirectory().value_or("").native();
       ASSERT_TRUE(os::WriteAll(writer, BytesOf(found)));
     });
-    EXPECT_EQ(child.Wait(), 0);
+    EXPECT_EQ(child.Wait(), "exit 0");
     writer.Close();
     const auto bytes = Must(os::ReadAll(reader, PATH_MAX));
     return {bytes.begin(), bytes.end()};

@@ -41,7 +41,7 @@ TEST_F(FlightTest, TenProcessesCompileAModuleOnce) {
   for (int i = 0; i < kMany; ++i) {
     children.emplace_back([&] { EXPECT_EQ(Load(Open(), wasm).warning, ""); });
   }
-  for (Child& child : children) EXPECT_EQ(child.Wait(), 0);
+  for (Child& child : children) EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_EQ(engine.compiles(), 1);
   EXPECT_THAT(test::FilesIn(directory), SizeIs(1)) << "no lock stays behind";
 }
@@ -54,7 +54,7 @@ TEST_F(FlightTest, TenProcessesCompileABigModulesBaselineOnce) {
     children.emplace_back(
         [&] { EXPECT_EQ(Load(Open(), big, Policy::kFastest).tier, Tier::kBaseline); });
   }
-  for (Child& child : children) EXPECT_EQ(child.Wait(), 0);
+  for (Child& child : children) EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_EQ(engine.compiles(), 1);
 }
 
@@ -88,7 +88,7 @@ TEST_F(FlightTest, EveryWaiterOfAnInvalidModuleIsTold) {
       EXPECT_EQ(found.error().code(), Code::kInvalidArgument);
     });
   }
-  for (Child& child : children) EXPECT_EQ(child.Wait(), 0);
+  for (Child& child : children) EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_THAT(test::FilesIn(directory), IsEmpty());
 }
 
@@ -135,7 +135,7 @@ TEST_F(FlightTest, AWaiterPicksUpAnEntryWhoseMakerIsStillBusy) {
   const auto found = Load(Open(), wasm);
   EXPECT_NE(found.source, Source::kCompiled);
   EXPECT_EQ(engine.compiles(), 2);
-  EXPECT_EQ(impatient.Wait(), 0);
+  EXPECT_EQ(impatient.Wait(), "exit 0");
 }
 
 TEST_F(FlightTest, ALockThatADeadProcessLeftIsNoObstacle) {

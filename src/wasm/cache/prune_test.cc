@@ -119,7 +119,7 @@ TEST_F(PruneTest, ManyAtOnceKeepTheBound) {
       for (int n = 0; n < 10; ++n) Load(cache, BytesOf(std::to_string(i * 100 + n)));
     });
   }
-  for (auto& child : children) EXPECT_EQ(child.Wait(), 0);
+  for (auto& child : children) EXPECT_EQ(child.Wait(), "exit 0");
   Load(OpenWith(5 * kCode), BytesOf("last"));
   EXPECT_LE(test::EntriesIn(directory).size(), 4u);
   EXPECT_TRUE(Has("last"));

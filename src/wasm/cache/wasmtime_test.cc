@@ -145,7 +145,7 @@ TEST_F(WasmtimeCacheTest, TenProcessesCompileAModuleOnce) {
       if (found.source == Source::kCompiled) test::WriteFile(scratch / std::to_string(i), "");
     });
   }
-  for (Child& child : children) EXPECT_EQ(child.Wait(), 0);
+  for (Child& child : children) EXPECT_EQ(child.Wait(), "exit 0");
   EXPECT_THAT(test::FilesIn(scratch.path()), SizeIs(2)) << "the cache, and one who compiled";
 }
 
