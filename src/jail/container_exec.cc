@@ -7,6 +7,7 @@
 #include "jail/spawn.h"
 #include "wasmoor/cgroup/entry.h"
 #include "wasmoor/os/file.h"
+#include "wasmoor/os/mount.h"
 #include "wasmoor/os/process.h"
 
 namespace wasmoor::jail {
@@ -17,6 +18,7 @@ constexpr int kExitFailed = 1;
 struct ExecPlan {
   NamespacePlan namespaces;
   ProcessPlan process;
+  const os::Fd& root;  // The container's.
 };
 
 // In the new process.
@@ -27,6 +29,9 @@ Error LiveBeside(ExecPlan& plan, const cgroup::Entry* entry, Channel& channel) {
     TRY(channel.Expect(Step::kMapped));
     TRY(process.Begin(plan.namespaces.ChangesUser()));
     TRY(EnterMountNamespace(plan.namespaces));
+    // A container that has the runtime's mounts has a root of its own all the same.
+    if (!plan.namespaces.mount.valid()) TRY(os::ChangeRoot(plan.root));
+    TRY(TakeCgroupNamespace(plan.namespaces));
     const os::Fd root = TRY(os::OpenAt(os::Fd(), "/", O_PATH | O_DIRECTORY));
     const os::Fd terminal = TRY(process.MakeTerminal(root));
     TRY(process.Settle(terminal));
@@ -115,8 +120,10 @@ Result<Started> Container::Exec(const oci::Process& process, const ProcessOption
   if (!program)
     return Fail(Code::kUnimplemented, "process.args: nothing here can run {}",
                 process.args.empty() ? "nothing" : process.args[0]);
-  ExecPlan plan{std::move(namespaces), TRY(ProcessPlan::Make(record.id, spec, process, options,
-                                                             std::move(program), parts_->store))};
+  ExecPlan plan{
+      std::move(namespaces),
+      TRY(ProcessPlan::Make(record.id, spec, process, options, std::move(program), parts_->store)),
+      root};
   const oci::State now = state();
   return Execution(record, spec, now).Run(plan, console);
 }

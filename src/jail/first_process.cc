@@ -79,7 +79,7 @@ Status FirstProcess::UntilReady(const cgroup::Entry* entry) {
   const oci::Spec& spec = plan_.spec;
   TRY(process_.Begin(plan_.namespaces.ChangesUser()));
   TRY(EnterMountNamespace(plan_.namespaces));
-  TRY(MakeCgroupNamespace(plan_.namespaces));
+  TRY(TakeCgroupNamespace(plan_.namespaces));
   TRY(SetNames());
   TRY(SetSysctls(spec.on_linux.sysctl));
   Rootfs rootfs = TRY(BuildRoot());
@@ -88,7 +88,8 @@ Status FirstProcess::UntilReady(const cgroup::Entry* entry) {
   TRY(RunHooks(spec.hooks.create_container, "createContainer", StateFor(oci::Status::kCreating)));
   const os::Fd terminal = TRY(process_.MakeTerminal(rootfs.root()));
   if (terminal.valid()) TRY(rootfs.BindConsole(terminal));
-  TRY(rootfs.Enter(plan_.change));
+  TRY(rootfs.Enter(plan_.namespaces.mount_after.valid() ? RootChange::kDetach : plan_.change));
+  TRY(LeaveMountNamespace(plan_.namespaces, rootfs.root()));
   // As every runtime has it; of a root that is read-only the working directory has to be there.
   std::error_code ignored;
   std::filesystem::create_directories(plan_.process.spec.cwd, ignored);

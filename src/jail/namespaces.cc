@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 
 #include "wasmoor/os/file.h"
@@ -52,6 +53,8 @@ void Join(NamespacePlan* plan, NamespaceType type, os::Fd file) {
     plan->user = std::move(file);
   } else if (type == NamespaceType::kMount) {
     plan->mount = std::move(file);
+  } else if (type == NamespaceType::kCgroup) {
+    plan->cgroup = std::move(file);
   } else {
     plan->joined.push_back({type, std::move(file)});
   }
@@ -74,8 +77,13 @@ bool NamespacePlan::Makes(NamespaceType type) const {
 
 Result<NamespacePlan> PlanNamespaces(const oci::Linux& config) {
   NamespacePlan plan;
+  if (SharesMounts(config)) {
+    plan.cloned |= CLONE_NEWNS;
+    plan.mount_after = TRY(os::OpenAt(os::Fd(), "/proc/self/ns/mnt", O_RDONLY));
+  }
   for (size_t i = 0; i < config.namespaces.size(); ++i) {
     const oci::Namespace& entry = config.namespaces[i];
+    if (entry.type == NamespaceType::kMount && plan.mount_after.valid()) continue;
     if (!entry.path.empty()) {
       Join(&plan, entry.type, TRY_AS(OpenNamespace(entry), "linux.namespaces[{}].path", i));
     } else if (entry.type == NamespaceType::kTime) {
@@ -98,6 +106,12 @@ bool IsOurs(const oci::Namespace& entry) {
            theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
   }
   return false;
+}
+
+bool SharesMounts(const oci::Linux& config) {
+  return std::none_of(config.namespaces.begin(), config.namespaces.end(), [](const auto& one) {
+    return one.type == NamespaceType::kMount && (one.path.empty() || !IsOurs(one));
+  });
 }
 
 Result<NamespacePlan> PlanNamespacesOf(pid_t pid) {

@@ -26,6 +26,12 @@ struct NamespacePlan {
   std::vector<Joined> joined;
   os::Fd user;   // Exists: entered by a process between the runtime and the container's.
   os::Fd mount;  // Exists: entered by the process itself.
+  // The runtime's, if the container has none of its own: the process builds its tree in one that
+  // it makes for that, and comes back with the tree, which is attached nowhere and so ends with it.
+  os::Fd mount_after;
+  // Exists: entered once the process is in its control group, since nobody is cloned into a group
+  // that the cgroup namespace of whoever clones does not show (cgroups(7), "nsdelegate").
+  os::Fd cgroup;
   // New, and made by the runtime around its clone, because offsets are set before anybody is
   // inside.
   bool new_time = false;
@@ -46,6 +52,9 @@ Result<NamespacePlan> PlanNamespaces(const oci::Linux& config);
 
 // Is it one that the runtime itself is in?
 bool IsOurs(const oci::Namespace& entry);
+
+// Has the container no mount namespace but the runtime's?
+bool SharesMounts(const oci::Linux& config);
 
 // To stand where the process `pid` does: all of its namespaces that are not ours.
 Result<NamespacePlan> PlanNamespacesOf(pid_t pid);

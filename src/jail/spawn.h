@@ -19,14 +19,17 @@ struct SpawnPlan {
 };
 
 // Returns twice, as fork(2): the new process is in the namespaces of the plan, but for a mount
-// namespace that it joins and a cgroup namespace that is new. It is this process's child, which
-// itself stands where it stood before.
+// namespace that it joins and a cgroup namespace. It is this process's child, which itself stands
+// where it stood before.
 Result<os::Cloned> Spawn(const SpawnPlan& plan);
 
 // In the new process.
 Status EnterMountNamespace(const NamespacePlan& plan);
-// In the new process, once it is in its control group.
-Status MakeCgroupNamespace(const NamespacePlan& plan);
+// In the new process: goes to plan.mount_after, if that is valid, and takes `root` along, the top
+// of a tree that is attached nowhere.
+Status LeaveMountNamespace(const NamespacePlan& plan, const os::Fd& root);
+// In the new process, once it is in its control group: makes or enters the namespace.
+Status TakeCgroupNamespace(const NamespacePlan& plan);
 
 // A user namespace with these maps that nobody is in.
 Result<os::Fd> MakeUserNamespace(std::span<const oci::IdMapping> uids,

@@ -15,6 +15,7 @@
 #include "jail/spawn_namespaces.h"
 #include "wasmoor/os/clone.h"
 #include "wasmoor/os/file.h"
+#include "wasmoor/os/mount.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -42,9 +43,17 @@ Result<pid_t> NumberOf(const os::Fd& process) {
   return pid;
 }
 
+Status EnterCgroupNamespace(const NamespacePlan& plan) {
+  TRY_AS(os::EnterNamespace(plan.cgroup, CLONE_NEWCGROUP), "enter the cgroup namespace");
+  return {};
+}
+
 // In the process between: into the user namespace, and into what only its members may enter.
 Status EnterUser(const NamespacePlan& plan, std::span<const NamespacePlan::Joined* const> refused) {
+  // With the runtime's rights where they are enough.
+  const bool lacks_cgroup = plan.cgroup.valid() && !EnterCgroupNamespace(plan);
   TRY_AS(os::EnterNamespace(plan.user, CLONE_NEWUSER), "enter the user namespace");
+  if (lacks_cgroup) TRY(EnterCgroupNamespace(plan));
   for (const NamespacePlan::Joined* one : refused)
     TRY_AS(os::EnterNamespace(one->file, CloneFlag(one->type)), "enter the {} namespace",
            NamespaceName(one->type));
@@ -97,7 +106,15 @@ Status EnterMountNamespace(const NamespacePlan& plan) {
   return {};
 }
 
-Status MakeCgroupNamespace(const NamespacePlan& plan) {
+Status LeaveMountNamespace(const NamespacePlan& plan, const os::Fd& root) {
+  if (!plan.mount_after.valid()) return {};
+  TRY_AS(os::EnterNamespace(plan.mount_after, CLONE_NEWNS), "return to the mount namespace");
+  return os::ChangeRoot(root);
+}
+
+Status TakeCgroupNamespace(const NamespacePlan& plan) {
+  // The process between has entered it (SpawnInUser).
+  if (plan.cgroup.valid() && !plan.user.valid()) return EnterCgroupNamespace(plan);
   if (!plan.new_cgroup) return {};
   TRY_AS(os::Unshare(CLONE_NEWCGROUP), "make a cgroup namespace");
   return {};
