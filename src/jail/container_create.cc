@@ -111,14 +111,12 @@ Status Creation::ReadBundle() {
 
 Status Creation::CheckSupported() const {
   const oci::Linux& config = bundle_.spec.on_linux;
-  const bool own_mounts =
-      std::any_of(config.namespaces.begin(), config.namespaces.end(), [](const auto& one) {
-        return one.type == NamespaceType::kMount && (one.path.empty() || !IsOurs(one));
-      });
-  if (!own_mounts)
+  const auto is_user = [](const auto& one) { return one.type == NamespaceType::kUser; };
+  if (SharesMounts(config) &&
+      std::any_of(config.namespaces.begin(), config.namespaces.end(), is_user))
     return Fail(Code::kInvalidArgument,
-                "linux.namespaces: a container needs a mount namespace: without one its mounts "
-                "would be the host's");
+                "linux.namespaces: a container with a user namespace needs a mount namespace: "
+                "without one it may mount nothing");
   if (config.intel_rdt) return Fail(Code::kUnimplemented, "linux.intelRdt: is not supported");
   return CheckSysctls(config.sysctl, config);
 }

@@ -214,6 +214,41 @@ TEST_F(ContainerTest, WithoutAProcessItIsMadeAndEndsWhenItIsStarted) {
   EXPECT_EQ(created->container.state().status, oci::Status::kStopped);
 }
 
+TEST_F(ContainerTest, WithoutNamespacesItHasThoseOfTheRuntimeAndStillItsOwnRoot) {
+  json config = Config({"/bin/sleep", "100"});
+  config.erase("hostname");
+  config["linux"]["namespaces"] = json::array();
+  auto created = Create(config);
+  ASSERT_TRUE(created.has_value()) << created.error().message();
+  std::vector<std::string> warnings;
+  ASSERT_TRUE(created->container.Start(&warnings));
+  const std::filesystem::path ours = "/proc/self/ns",
+                              theirs = "/proc/" + std::to_string(created->first.pid) + "/ns";
+  for (const char* name : {"mnt", "pid", "net", "ipc", "uts"}) {
+    EXPECT_EQ(std::filesystem::read_symlink(theirs / name),
+              std::filesystem::read_symlink(ours / name));
+  }
+  // Of its mounts nothing shows here.
+  std::ifstream mounts("/proc/self/mountinfo");
+  EXPECT_THAT(std::string(std::istreambuf_iterator<char>(mounts), {}),
+              Not(HasSubstr(bundle_.native())));
+
+  int pipe[2];
+  ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
+  const os::Fd read(pipe[0]);
+  os::Fd write(pipe[1]);
+  oci::Process process = created->container.ConfiguredProcess().value();
+  process.args = Shell("ls /; cat /proc/self/comm; echo >/dev/null");
+  const Executor* const executors[] = {&native_};
+  const auto started = created->container.Exec(process, {.standard_output = &write}, executors);
+  write.Close();
+  ASSERT_TRUE(started.has_value()) << started.error().message();
+  EXPECT_EQ(ReadAll(read), "bin\ndev\nproc\ntmp\ncat\n");
+  EXPECT_EQ(Wait(started->pid), 0);
+  ASSERT_TRUE(created->container.Kill(SIGKILL, Whom::kEveryProcess));
+  EXPECT_EQ(Wait(created->first.pid), 137);
+}
+
 TEST_F(ContainerTest, LimitsAreKept) {
   json config = Config(Shell("cat /dev/zero | busybox tail"));
   config["linux"]["resources"]["memory"]["limit"] = 16 << 20;

@@ -182,6 +182,10 @@ Status Rootfs::Enter(RootChange change) {
   if (plan_.spec.root && plan_.spec.root->readonly)
     TRY_AS(os::SetMountAttributes(root_, {.set = MOUNT_ATTR_RDONLY}, os::Depth::kThisMount),
            "root.readonly");
+  if (change == RootChange::kDetach) {
+    root_ = TRY(os::CloneMount(root_, "", os::Depth::kWholeTree));
+    return {};
+  }
   if (change == RootChange::kPivot) {
     TRY(os::PivotRoot(root_));
   } else {

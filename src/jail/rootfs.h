@@ -19,7 +19,11 @@ struct RootfsPlan {
   std::vector<CgroupTree> cgroups;
 };
 
-enum class RootChange : uint8_t { kPivot, kMove };  // kMove: --no-pivot.
+enum class RootChange : uint8_t {
+  kPivot,
+  kMove,    // --no-pivot.
+  kDetach,  // The root is not changed to: root() is a copy of the tree that is attached nowhere.
+};
 
 // The file tree of a container, built in a new mount namespace by the process that is to live in
 // it: first Build; then hooks may look at it from the host's side; then Enter. Everything that is
@@ -38,8 +42,8 @@ class Rootfs {
   // Shows `terminal`, opened from the devpts of root(), as /dev/console. Before or after Enter.
   Status BindConsole(const os::Fd& terminal);
 
-  // Hides masked paths, makes read-only what shall be, and changes to the new root; the current
-  // directory is "/" afterwards. At most once.
+  // Hides masked paths, makes read-only what shall be, and changes to the new root, but for
+  // kDetach; the current directory is "/" afterwards. At most once.
   Status Enter(RootChange change);
 
  private:

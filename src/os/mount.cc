@@ -39,6 +39,13 @@ Status Enter(const Fd& directory) {
   return {};
 }
 
+// The current directory becomes the root.
+Status RootHere() {
+  if (chroot(".") != 0) return FailErrno(errno, "chroot");
+  if (chdir("/") != 0) return FailErrno(errno, "chdir /");
+  return {};
+}
+
 }  // namespace
 
 Result<Fd> CloneMount(const Fd& directory, const char* path, Depth depth) {
@@ -146,9 +153,12 @@ Status PivotRoot(const Fd& root) {
 Status MoveRoot(const Fd& root) {
   TRY(Enter(root));
   if (mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) return FailErrno(errno, "move the root");
-  if (chroot(".") != 0) return FailErrno(errno, "chroot");
-  if (chdir("/") != 0) return FailErrno(errno, "chdir /");
-  return {};
+  return RootHere();
+}
+
+Status ChangeRoot(const Fd& root) {
+  TRY(Enter(root));
+  return RootHere();
 }
 
 Result<Fd> OpenInRoot(const Fd& root, const std::string& path, int flags, Links links) {

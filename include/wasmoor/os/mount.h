@@ -75,6 +75,9 @@ Status PivotRoot(const Fd& root);
 // The same by MS_MOVE and chroot(2), for an initial ramdisk, whose root cannot be pivoted. The old
 // root stays mounted beneath: weaker, since it can be reached by whoever may chroot(2).
 Status MoveRoot(const Fd& root);
+// chroot(2) alone: of this process, not of its mount namespace, which may be another than that of
+// `root`. The current directory is "/" afterwards.
+Status ChangeRoot(const Fd& root);
 
 // openat2(2) of a path as if `root` were "/" (RESOLVE_IN_ROOT): symbolic links and ".." cannot lead
 // out of it, /proc's magic links are not followed. Close-on-exec. kNoLinks: ELOOP if any part of
