@@ -82,7 +82,8 @@ Result<ProgramFile> Open(const jail::ProgramRequest& request, std::string path) 
     return tl::unexpected(std::move(located).error().WithContext(path));
   }
   const struct stat status = TRY_AS(os::Stat(*located), "{}", path);
-  if (S_ISDIR(status.st_mode)) return FailErrno(EISDIR, "{}", path);
+  // As execve(2) has it, and as callers look for it: podman exits with 126 by the text.
+  if (S_ISDIR(status.st_mode)) return FailErrno(EACCES, "{}: is a directory", path);
   if (!S_ISREG(status.st_mode))
     return Fail(Code::kInvalidArgument, "{}: is no regular file, and so no program", path);
   // proc_pid_fd(5): the file itself, which no name has to lead to any more.

@@ -46,6 +46,8 @@ Result<std::string> FindExecutable(const std::string& name,
                                    const std::vector<std::string>& environment) {
   if (name.find('/') != std::string::npos) {
     const int error = WhyNot(name);
+    // execve(2) has the same number for a directory.
+    if (error == EISDIR) return FailErrno(EACCES, "exec: \"{}\": is a directory", name);
     if (error != 0) return FailErrno(error, "exec: \"{}\": stat {}", name, name);
     return name;
   }
