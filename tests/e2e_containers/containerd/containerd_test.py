@@ -9,8 +9,9 @@ guests; without one (`-`) no wasm container is tried, which suits other runtimes
 import re
 import unittest
 
+import stand  # First: it says where the others are.
+
 import daemon
-import stand
 
 
 def containerd():

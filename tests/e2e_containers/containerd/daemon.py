@@ -1,14 +1,14 @@
 """A containerd that nothing else uses, and its client `ctr`."""
 
-import contextlib
 import os
 import pathlib
-import pty
 import re
-import select
 import subprocess
 import threading
 import time
+
+import terminal
+
 NO_CRI = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
 
@@ -86,16 +86,7 @@ class Containerd:
 
     def run_in_terminal(self, *words, typed=b""):
         """What `ctr words...` prints to a terminal, on which `typed` is typed."""
-        child, terminal = pty.fork()
-        if child == 0:
-            command = self._command(words)
-            with contextlib.suppress(OSError):
-                os.execvpe(command[0], command, self._environment)
-            os._exit(127)
-        os.write(terminal, typed)
-        output = read_until_closed(terminal)
-        os.close(terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), output
+        return terminal.run(self._command(words), self._environment, typed)
 
     def status(self, name):
         """Of a task: RUNNING, PAUSED, STOPPED; empty if there is none."""
@@ -143,16 +134,3 @@ class Events:
         self._child.wait()
         self._reader.join()
         self._child.stdout.close()
-
-
-def read_until_closed(terminal, seconds=20):
-    output = b""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if select.select([terminal], [], [], 0.1)[0]:
-            try:
-                got = os.read(terminal, 4096)
-            except OSError:  # EIO: no one has it open any more, pty(7).
-                break
-            output += got
-    return output.decode(errors="replace")
