@@ -124,7 +124,7 @@ Status Place::WriteFile(const char* name, std::string_view text) const {
   const std::string fresh = name + std::string(kNew);
   const os::Fd file = TRY(os::OpenAt(directory_, fresh.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  TRY_AS(os::WriteAll(file, text), "{}", name);
+  TRY_AS(os::WriteAll(file, text), "container \"{}\": {}", id_, name);
   return os::RenameAt(directory_, fresh.c_str(), name);
 }
 
@@ -133,9 +133,7 @@ Result<Record> Place::Read() const {
   return TRY_AS(FromText(text), "container \"{}\": {}", id_, kState);
 }
 
-Status Place::Write(const Record& record) const {
-  return TRY_AS(WriteFile(kState, ToText(record)), "container \"{}\": its state", id_), Status();
-}
+Status Place::Write(const Record& record) const { return WriteFile(kState, ToText(record)); }
 
 Status Place::Remove() {
   TRY_AS(RemoveAll(directory_), "container \"{}\": its state", id_);
