@@ -1,9 +1,10 @@
-// After all tests of the executable: nothing of them is left.
+// After all tests of the executables: nothing of them is left.
 
 #include <chrono>
+#include <set>
 #include <thread>
 
-#include "e2e/suite.h"
+#include "e2e/runtime_suite.h"
 
 namespace wasmoor::e2e {
 namespace {
@@ -11,14 +12,18 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::IsEmpty;
 
-// The executables of this build that run, with their command lines. (Other builds' are not ours to
-// judge.)
+// The executables of this build that run, with their command lines, and what runs in containers
+// that they made, which their control groups tell. (Other builds' are not ours to judge.)
 std::vector<std::string> RunningPrograms() {
   std::vector<std::string> running;
-  const fs::path program = fs::canonical(FolderFrom("WASMOOR_BIN") / "wasmoor");
+  std::set<fs::path> programs;
+  for (const char* name : {"wasmoor", "wasmoor-runtime"})
+    programs.insert(fs::canonical(FolderFrom("WASMOOR_BIN") / name));
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::error_code none;
-    if (fs::read_symlink(entry.path() / "exe", none) == program)
+    const bool contained =
+        ReadFile(entry.path() / "cgroup").find(ScratchPrefix()) != std::string::npos;
+    if (contained || programs.contains(fs::read_symlink(entry.path() / "exe", none)))
       running.push_back(entry.path().filename().native() + " " +
                         ReadFile(entry.path() / "cmdline"));
   }
@@ -40,6 +45,10 @@ TEST(LeftoversTest, NoProgramOfThisBuildRuns) {
   for (int wait = 0; wait < 50 && !RunningPrograms().empty(); ++wait)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_THAT(RunningPrograms(), IsEmpty());
+}
+
+TEST(LeftoversTest, NoControlGroupIsLeft) {
+  EXPECT_THAT(ControlGroups(ScratchPrefix()), IsEmpty());
 }
 
 TEST(LeftoversTest, NoMountIsLeft) {

@@ -48,18 +48,22 @@ class ExecVerb : public Verb {
     const jail::Containers containers = TRY(runtime_.Open());
     const jail::Container container = TRY(containers.Find(id()));
     TRY(CheckState(container.state().status));
-    const oci::Process process = TRY(
+    oci::Process process = TRY(
         flags_.ProcessFor(TRY(container.ConfiguredProcess()), {words_.begin() + 1, words_.end()}));
     TRY(CheckTerminal(process));
+    // It runs before this process can give its terminal a size.
+    if (process.terminal && !process.console_size) process.console_size = OwnTerminalSize();
     jail::ProcessOptions options;
     options.console_socket = process_.console_socket;
     options.pid_file = process_.pid_file;
     options.preserve_fds = process_.preserve_fds;
+    std::optional<Foreground> foreground;
+    if (!detach_) foreground.emplace(TRY(Foreground::Begin()));
     const jail::Started started = TRY(container.Exec(process, options, runtime_.executors()));
     runtime_.Debug(fmt::format("container {}: process {} runs in it", id(), started.pid));
     if (detach_) return 0;
-    const Foreground foreground = TRY(Foreground::Begin());
-    return foreground.Wait(started);
+    foreground->Attach(started);
+    return foreground->Wait();
   }
 
  private:

@@ -66,11 +66,11 @@ Json FeaturesDocument(std::span<const wasm::EngineFactory> engines) {
   on_linux["cgroup"] = {
       {"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", true}, {"rdma", true}};
   on_linux["seccomp"] = {{"enabled", true},
-                      {"actions", seccomp::ActionNames()},
-                      {"operators", seccomp::OperatorNames()},
-                      {"archs", seccomp::ArchitectureNames()},
-                      {"knownFlags", seccomp::FlagNames()},
-                      {"supportedFlags", seccomp::SupportedFlagNames()}};
+                         {"actions", seccomp::ActionNames()},
+                         {"operators", seccomp::OperatorNames()},
+                         {"archs", seccomp::ArchitectureNames()},
+                         {"knownFlags", seccomp::FlagNames()},
+                         {"supportedFlags", seccomp::SupportedFlagNames()}};
   on_linux["apparmor"] = enabled;
   on_linux["selinux"] = enabled;
   on_linux["intelRdt"] = {{"enabled", false}};

@@ -98,7 +98,7 @@ class ExecFlagsTest : public ::testing::Test {
     oci::Process configured;
     configured.args = {"sleep"};
     configured.env = {"PATH=/bin", "TERM=xterm"};
-    configured.cwd = "/";
+    configured.cwd = std::string("/");
     configured.terminal = true;
     configured.user.gid = 7;
     return flags_.ProcessFor(std::move(configured), {"ls", "-l"});

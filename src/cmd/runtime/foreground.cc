@@ -1,6 +1,7 @@
 #include "cmd/runtime/foreground.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,9 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <optional>
-
-#include "cmd/runtime/terminal_pump.h"
+#include <csignal>
 
 namespace wasmoor::cmd {
 namespace {
@@ -58,32 +57,44 @@ Result<Foreground> Foreground::Begin() {
   return Foreground(std::move(taken));
 }
 
-Result<int> Foreground::Wait(const jail::Started& started) const {
-  std::optional<TerminalPump> pump;
-  if (started.terminal.valid()) pump.emplace(started.terminal);
+void Foreground::Attach(const jail::Started& process) {
+  process_ = &process;
+  if (process.terminal.valid()) pump_ = std::make_unique<TerminalPump>(process.terminal);
+}
+
+Result<int> Foreground::Wait() {
   for (;;) {
     enum : size_t { kSignals, kEnd, kOwnCount };
     std::array<struct pollfd, kOwnCount + std::tuple_size_v<TerminalPump::Waiting>> waiting;
     waiting[kSignals] = {.fd = signals_.get(), .events = POLLIN, .revents = 0};
-    waiting[kEnd] = {.fd = started.process.get(), .events = POLLIN, .revents = 0};
+    waiting[kEnd] = {.fd = process_->process.get(), .events = POLLIN, .revents = 0};
     TerminalPump::Waiting pumped = {};
     for (struct pollfd& one : pumped) one.fd = -1;
-    if (pump) pumped = pump->Wanted();
+    if (pump_) pumped = pump_->Wanted();
     std::copy(pumped.begin(), pumped.end(), waiting.begin() + kOwnCount);
     if (::poll(waiting.data(), waiting.size(), -1) < 0) {
       if (errno == EINTR) continue;
       return FailErrno(errno, "poll");
     }
-    if (waiting[kSignals].revents != 0 && TakeSignals(signals_, started.pid) && pump)
-      pump->TakeSize();
-    if (pump) {
+    if (waiting[kSignals].revents != 0 && TakeSignals(signals_, process_->pid) && pump_)
+      pump_->TakeSize();
+    if (pump_) {
       std::copy(waiting.begin() + kOwnCount, waiting.end(), pumped.begin());
-      pump->Move(pumped);
+      pump_->Move(pumped);
     }
     if (waiting[kEnd].revents == 0) continue;
-    if (pump) pump->TakeLastWords();
-    return StatusOf(started.pid);
+    if (pump_) pump_->TakeLastWords();
+    return StatusOf(process_->pid);
   }
+}
+
+std::optional<oci::ConsoleSize> OwnTerminalSize() {
+  struct winsize size = {};
+  for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::ioctl(stream, TIOCGWINSZ, &size) == 0)
+      return oci::ConsoleSize{.height = size.ws_row, .width = size.ws_col};
+  }
+  return std::nullopt;
 }
 
 }  // namespace wasmoor::cmd

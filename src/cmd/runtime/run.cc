@@ -50,11 +50,14 @@ class RunVerb : public Verb {
                   "process.terminal is true, and with --detach nobody takes the terminal: give "
                   "--console-socket");
     std::optional<Foreground> foreground;
-    if (!detach_) foreground.emplace(TRY(Foreground::Begin()));
+    if (!detach_) {
+      foreground.emplace(TRY(Foreground::Begin()));
+      foreground->Attach(created.first);
+    }
     std::vector<std::string> warnings;
     TRY(created.container.Start(&warnings));
     runtime_.Warn(warnings);
-    return foreground ? foreground->Wait(created.first) : Result<int>(0);
+    return foreground ? foreground->Wait() : Result<int>(0);
   }
 
   CreateFlags flags_;

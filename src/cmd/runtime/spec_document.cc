@@ -90,13 +90,13 @@ Json SpecDocument(const std::optional<RootlessUser>& rootless) {
   }
   on_linux["namespaces"] = Namespaces(rootless.has_value());
   on_linux["maskedPaths"] = {"/proc/acpi",          "/proc/asound",
-                          "/proc/kcore",         "/proc/keys",
-                          "/proc/latency_stats", "/proc/sched_debug",
-                          "/proc/scsi",          "/proc/timer_list",
-                          "/proc/timer_stats",   "/sys/devices/virtual/powercap",
-                          "/sys/firmware"};
+                             "/proc/kcore",         "/proc/keys",
+                             "/proc/latency_stats", "/proc/sched_debug",
+                             "/proc/scsi",          "/proc/timer_list",
+                             "/proc/timer_stats",   "/sys/devices/virtual/powercap",
+                             "/sys/firmware"};
   on_linux["readonlyPaths"] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-                            "/proc/sysrq-trigger"};
+                               "/proc/sysrq-trigger"};
   return document;
 }
 
