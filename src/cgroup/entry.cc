@@ -2,16 +2,22 @@
 
 #include <fcntl.h>
 
+#include "cgroup/control_file.h"
+#include "cgroup/members.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::cgroup {
 
-Result<Entry> Entry::Open(const Group& group) {
+Result<Entry> Entry::Open(const Group& group, pid_t beside) {
   if (!group.Exists()) return Fail(Code::kFailedPrecondition, "the control group does not exist");
   Entry entry;
   for (const auto& [hierarchy, path] : group.Directories()) {
     if (hierarchy.version == 2) {
       entry.unified_ = TRY(os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY));
+      if (beside == 0 || ReadControlOrNothing(entry.unified_, "cgroup.subtree_control").size() <= 1)
+        continue;
+      os::Fd nested = TRY_AS(GroupOf(entry.unified_, beside), "{}", path);
+      if (nested.valid()) entry.unified_ = std::move(nested);
     } else {
       entry.tasks_.push_back(TRY(os::OpenAt(os::Fd(), (path + "/tasks").c_str(), O_WRONLY)));
     }

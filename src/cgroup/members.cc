@@ -77,6 +77,19 @@ Status VisitAll(const os::Fd& group, int depth, const Visit& visit) {
   return {};
 }
 
+// Calls with each process of this group itself that this PID namespace sees.
+Status EachMember(const os::Fd& group, const std::function<void(pid_t)>& call) {
+  auto text = ReadControl(group, "cgroup.procs");
+  // A threaded group of v2 has no processes of its own.
+  if (!text && text.error().error_number() == EOPNOTSUPP) return {};
+  if (!text) return tl::unexpected(std::move(text).error());
+  EachLine(*text, [&](std::string_view pid, std::string_view) {
+    // 0 is one that it does not see.
+    if (const uint64_t number = ToNumber(pid); number != 0) call(static_cast<pid_t>(number));
+  });
+  return {};
+}
+
 Status RemoveNested(const os::Fd& group, int depth) {
   if (depth > kDeepest)
     return Fail(Code::kResourceExhausted, "groups are nested more than {} deep", kDeepest);
@@ -131,20 +144,22 @@ Status KillByReading(const Branch& branch) {
 
 }  // namespace
 
+Result<os::Fd> GroupOf(const os::Fd& group, pid_t pid) {
+  os::Fd found;
+  TRY(VisitAll(group, 0, [&](const os::Fd& one) -> Status {
+    bool is_member = false;
+    TRY(EachMember(one, [&](pid_t member) { is_member = is_member || member == pid; }));
+    if (is_member) found = TRY(os::OpenAt(one, ".", O_PATH | O_DIRECTORY));
+    return {};
+  }));
+  return found;
+}
+
 Result<std::vector<pid_t>> MembersOf(const Branch& branch) {
   std::vector<pid_t> pids;
   TRY_AS(VisitAll(branch.directory, 0,
-                  [&](const os::Fd& group) -> Status {
-                    auto text = ReadControl(group, "cgroup.procs");
-                    // A threaded group of v2 has no processes of its own.
-                    if (!text && text.error().error_number() == EOPNOTSUPP) return {};
-                    if (!text) return tl::unexpected(std::move(text).error());
-                    EachLine(*text, [&](std::string_view pid, std::string_view) {
-                      // 0 is one that this PID namespace does not see.
-                      if (const uint64_t number = ToNumber(pid); number != 0)
-                        pids.push_back(static_cast<pid_t>(number));
-                    });
-                    return {};
+                  [&](const os::Fd& group) {
+                    return EachMember(group, [&](pid_t pid) { pids.push_back(pid); });
                   }),
          "members of control group {}", branch.FullPath());
   std::sort(pids.begin(), pids.end());

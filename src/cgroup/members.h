@@ -12,6 +12,9 @@
 namespace wasmoor::cgroup {
 
 Result<std::vector<pid_t>> MembersOf(const Branch& branch);
+// Of a group and those in it, the one that the process is a direct member of. Not valid if it is in
+// none of them.
+Result<os::Fd> GroupOf(const os::Fd& group, pid_t pid);
 Status FreezeBranch(const Branch& branch);
 Status ThawBranch(const Branch& branch);
 Result<bool> IsBranchFrozen(const Branch& branch);

@@ -65,7 +65,8 @@ class Execution {
 
 Result<Started> Execution::Run(ExecPlan& plan, const os::Fd& console) {
   std::optional<cgroup::Entry> entry;
-  if (!record_.cgroup.empty()) entry = TRY(cgroup::Entry::Open(TRY(OpenGroup(record_))));
+  if (!record_.cgroup.empty())
+    entry = TRY(cgroup::Entry::Open(TRY(OpenGroup(record_)), record_.init.pid));
   auto [ours, theirs] = TRY(Channel::MakePair());
   TRY(ApplyInitialCpus(plan.process.attributes));
   child_ = TRY(Spawn({.namespaces = plan.namespaces,

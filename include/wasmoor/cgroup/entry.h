@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <vector>
 
 #include "wasmoor/base/result.h"
@@ -17,7 +19,9 @@ namespace wasmoor::cgroup {
 class Entry {
  public:
   // kFailedPrecondition if the group does not exist: a scope of systemd's that has not started.
-  static Result<Entry> Open(const Group& group);
+  // A container may have divided its group, which then takes no process on v2 (cgroups(7), "no
+  // internal processes"): the way is into the nested group of the process `beside`, if it is not 0.
+  static Result<Entry> Open(const Group& group, pid_t beside = 0);
 
   // For os::CloneOptions::cgroup; null if the group has no directory of v2.
   const os::Fd* clone_into() const { return unified_.valid() ? &unified_ : nullptr; }
