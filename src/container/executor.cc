@@ -70,9 +70,11 @@ Result<std::unique_ptr<jail::Program>> WasmExecutor::Prepare(
   plan.host = program::NewHost();
   const auto engine =
       TRY(options_.engine.create({.parallel_compile = false, .host = plan.host.table}));
+  EngineDescriptors descriptors;
   plan.module = TRY(LoadModule(options_, *engine, source)).module;
   // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
   TRY_AS(plan.module->NewInstance({}), "{}", source.name);
+  descriptors.Find();
   plan.limits = LimitsOf(request.spec.on_linux);
   plan.arguments = process.args;
   plan.arguments.front() = entry.path;
@@ -82,7 +84,7 @@ Result<std::unique_ptr<jail::Program>> WasmExecutor::Prepare(
   plan.filter = seccomp::GuestProgram(plan.module->kind() == wasm::ModuleKind::kComponent
                                           ? seccomp::GuestKind::kComponent
                                           : seccomp::GuestKind::kModule);
-  return std::make_unique<WasmProgram>(std::move(plan));
+  return std::make_unique<WasmProgram>(std::move(plan), std::move(descriptors));
 }
 
 }  // namespace wasmoor::container

@@ -30,16 +30,18 @@ wasi::Preopen Preopened(std::string name, os::Fd directory) {
   return {.host = name, .guest = std::move(name), .directory = std::move(directory)};
 }
 
-// What cannot be opened is not the guest's: links that lead nowhere, files.
-void AddEntries(const os::Fd& root, std::vector<wasi::Preopen>* preopens) {
-  // A root that may not be listed has no entries that anybody could know of.
+// The directories in a directory. What cannot be opened is not the guest's: links that lead
+// nowhere. One that may not be listed has no entries that anybody could know of.
+std::vector<wasi::Preopen> DirectoriesIn(const os::Fd& root) {
+  std::vector<wasi::Preopen> preopens;
   auto names = os::ReadNames(root);
-  if (!names) return;
+  if (!names) return preopens;
   std::sort(names->begin(), names->end());
   for (const std::string& name : *names) {
     os::Fd directory(::openat(root.get(), name.c_str(), kDirectory | O_CLOEXEC));
-    if (directory.valid()) preopens->push_back(Preopened("/" + name, std::move(directory)));
+    if (directory.valid()) preopens.push_back(Preopened("/" + name, std::move(directory)));
   }
+  return preopens;
 }
 
 bool Listens(int descriptor) {
@@ -70,11 +72,11 @@ Result<std::vector<wasi::Preopen>> OpenTree() {
   if (!here.valid()) return FailErrno(errno, "process.cwd");
   const struct stat top = TRY(os::Stat(root)), start = TRY(os::Stat(here));
   const bool elsewhere = top.st_dev != start.st_dev || top.st_ino != start.st_ino;
-  preopens.push_back(Preopened("/", std::move(root)));
   if (elsewhere) {
-    AddEntries(preopens.front().directory, &preopens);
+    preopens = DirectoriesIn(root);
     preopens.push_back(Preopened(".", std::move(here)));
   }
+  preopens.insert(preopens.begin(), Preopened("/", std::move(root)));
   return preopens;
 }
 

@@ -52,6 +52,11 @@ Status RefuseWritableProcfs(std::span<const std::string> mounts) {
 
 }  // namespace
 
+WasmProgram::WasmProgram(GuestPlan plan, EngineDescriptors descriptors)
+    : plan_(std::move(plan)), descriptors_(std::move(descriptors)) {
+  for (const os::Fd& one : descriptors_.found()) keeps_.push_back(&one);
+}
+
 Result<std::unique_ptr<program::Guest>> WasmProgram::MakeGuest() {
   const wasm::ModuleKind kind = plan_.module->kind();
   wasi::Grants grants;

@@ -2,10 +2,12 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "container/descriptors.h"
 #include "container/signals.h"
 #include "wasmoor/jail/executor.h"
 #include "wasmoor/program/program.h"
@@ -29,10 +31,11 @@ struct GuestPlan {
 // The guest of a container's process. To be made where the engine is.
 class WasmProgram : public jail::Program {
  public:
-  explicit WasmProgram(GuestPlan plan) : plan_(std::move(plan)) {}
+  WasmProgram(GuestPlan plan, EngineDescriptors descriptors);
 
   jail::Privileges privileges() const override { return jail::Privileges::kNone; }
   bool executes() const override { return false; }
+  std::span<const os::Fd* const> keeps() const override { return keeps_; }
   Error Become(const std::function<Status()>& confine) override;
 
  private:
@@ -41,6 +44,8 @@ class WasmProgram : public jail::Program {
   int Run(program::Guest& guest) const;
 
   GuestPlan plan_;
+  const EngineDescriptors descriptors_;
+  std::vector<const os::Fd*> keeps_;
   const FaultHandlers fault_handlers_;
 };
 

@@ -45,7 +45,8 @@ class WithContainers : public ::testing::Test {
         EXPECT_TRUE(deleted.has_value()) << deleted.error().message();
       }
     }
-    EXPECT_TRUE(std::filesystem::is_empty(scratch_ / "state")) << "a state directory was left";
+    for (const auto& left : std::filesystem::directory_iterator(scratch_ / "state"))
+      EXPECT_TRUE(left.path().filename().native().starts_with('.')) << left.path() << " was left";
     EXPECT_FALSE(std::filesystem::exists("/sys/fs/cgroup/memory/" + Id()))
         << "a control group was left";
     std::filesystem::remove_all(scratch_);

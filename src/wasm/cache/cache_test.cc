@@ -58,11 +58,11 @@ TEST_F(CacheTest, LeavesNothingBesideTheEntry) {
   EXPECT_THAT(test::FilesIn(directory), SizeIs(1));
 }
 
-TEST_F(CacheTest, EntriesAreTheOwnersAlone) {
+TEST_F(CacheTest, EntriesAreTheOwnersAloneAndWritableToNobody) {
   Load(Open(), BytesOf("one"));
   EXPECT_EQ(std::filesystem::status(directory).permissions(), std::filesystem::perms::owner_all);
   EXPECT_EQ(std::filesystem::status(EntriesIn(directory).front()).permissions(),
-            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+            std::filesystem::perms::owner_read);
 }
 
 TEST_F(CacheTest, AnInvalidModuleFailsEveryTimeAndLeavesNothing) {

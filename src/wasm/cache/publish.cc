@@ -12,10 +12,12 @@
 namespace wasmoor::wasm {
 namespace {
 
-// Readable to whoever the directory is readable to: normally its owner alone.
+// Readable to whoever the directory is readable to: normally its owner alone. Writable to nobody:
+// an entry is never written again, and a guest that has taken over a process of its owner's, in a
+// container, finds it open there and may not open it anew.
 Result<mode_t> EntryMode(const os::Fd& directory) {
   const struct stat status = TRY(os::Stat(directory));
-  return S_IRUSR | S_IWUSR | (status.st_mode & (S_IRGRP | S_IROTH));
+  return S_IRUSR | (status.st_mode & (S_IRGRP | S_IROTH));
 }
 
 struct Temporary {

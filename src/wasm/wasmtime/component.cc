@@ -1,5 +1,8 @@
 #include "wasm/wasmtime/component.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <array>
 
 #include "wasm/wasmtime/traps.h"
@@ -96,9 +99,18 @@ std::optional<Error> RefusalIn(std::string message) {
   return std::nullopt;
 }
 
-// The path of an open directory. The engine opens preopens by path; this one leads to the very
-// directory that was granted (proc_pid_fd(5)).
-std::string PathOf(const os::Fd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
+// A path of a directory that was granted. The engine opens preopens by path; the one in /proc leads
+// to the very directory (proc_pid_fd(5)). Where there is no /proc, its name does as long as it is
+// still its name.
+std::string PathOf(const wasi::Preopen& preopen) {
+  std::string path = fmt::format("/proc/self/fd/{}", preopen.directory.get());
+  struct stat ours = {}, named = {};
+  if (::access(path.c_str(), F_OK) == 0 || ::fstat(preopen.directory.get(), &ours) != 0 ||
+      ::stat(preopen.host.c_str(), &named) != 0 || ours.st_dev != named.st_dev ||
+      ours.st_ino != named.st_ino)
+    return path;
+  return preopen.host;
+}
 
 }  // namespace
 
@@ -172,7 +184,7 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
   if (!wasi_config_set_env(config.get(), names.size(), names.data(), values.data()))
     return Fail(Code::kInvalidArgument, "an environment variable is not valid UTF-8");
   for (const wasi::Preopen& preopen : grants.preopens) {
-    if (!wasi_config_preopen_dir(config.get(), PathOf(preopen.directory).c_str(),
+    if (!wasi_config_preopen_dir(config.get(), PathOf(preopen).c_str(),
                                  preopen.guest.c_str(),
                                  preopen.access == wasi::Access::kReadWrite)) {
       return Fail(Code::kInvalidArgument, "directory {}: cannot be opened, or is none",
