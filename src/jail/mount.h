@@ -32,7 +32,8 @@ using UserNamespaceMaker = std::function<Result<os::Fd>(std::span<const oci::IdM
                                                         std::span<const oci::IdMapping> gids)>;
 
 // Opens what the container's process could not itself: with a new user namespace every bind source
-// and the root, since it has no rights over them then; and every idmapped one. `rootfs` is
+// and the root, since it has no rights over them then; and every idmapped one. What this process
+// may not clone is left to the child, which has all rights of a user without any. `rootfs` is
 // absolute.
 Result<MountSources> OpenMountSources(const oci::Spec& spec, const os::Fd& bundle,
                                       const std::string& rootfs, bool new_user_namespace,

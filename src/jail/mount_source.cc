@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include "jail/mount.h"
 #include "wasmoor/os/mount.h"
 
@@ -20,6 +22,14 @@ Status MapIds(const oci::Spec& spec, const oci::Mount& mount, const MountOptions
   return {};
 }
 
+// None for whoever may not mount here, a user who makes a user namespace to be root in: the child
+// has that right, and the same ways to its sources as its maker.
+Result<os::Fd> CloneIfAllowed(const os::Fd& directory, const char* path, os::Depth depth) {
+  auto clone = os::CloneMount(directory, path, depth);
+  if (!clone && clone.error().error_number() == EPERM) return os::Fd();
+  return clone;
+}
+
 }  // namespace
 
 Result<MountSources> OpenMountSources(const oci::Spec& spec, const os::Fd& bundle,
@@ -28,8 +38,8 @@ Result<MountSources> OpenMountSources(const oci::Spec& spec, const os::Fd& bundl
   MountSources sources;
   sources.mounts.resize(spec.mounts.size());
   if (new_user_namespace)
-    sources.root =
-        TRY_AS(os::CloneMount(rootfs.c_str(), os::Depth::kWholeTree), "root.path: {}", rootfs);
+    sources.root = TRY_AS(CloneIfAllowed(bundle, rootfs.c_str(), os::Depth::kWholeTree),
+                          "root.path: {}", rootfs);
   for (size_t i = 0; i < spec.mounts.size(); ++i) {
     const oci::Mount& mount = spec.mounts[i];
     const MountOptions options = ParseMountOptions(mount.options);
@@ -40,9 +50,12 @@ Result<MountSources> OpenMountSources(const oci::Spec& spec, const os::Fd& bundl
                   MountName(i, mount));
     if (options.remount || !bind || (!mapped && !new_user_namespace)) continue;
     sources.mounts[i] =
-        TRY_AS(os::CloneMount(bundle, mount.source.c_str(),
+        TRY_AS(CloneIfAllowed(bundle, mount.source.c_str(),
                               options.bind_tree ? os::Depth::kWholeTree : os::Depth::kThisMount),
                "{}: source {}", MountName(i, mount), mount.source);
+    if (mapped && !sources.mounts[i].valid())
+      return Fail(Code::kPermissionDenied, "{}: only root can make idmapped mounts",
+                  MountName(i, mount));
     if (mapped)
       TRY_AS(MapIds(spec, mount, options, sources.mounts[i], make_user_namespace), "{}",
              MountName(i, mount));
