@@ -40,6 +40,14 @@ TEST_F(RuntimeCommandLineTest, FeaturesAreADocument) {
   EXPECT_EQ(features["linux"]["seccomp"]["enabled"], true);
 }
 
+TEST_F(RuntimeCommandLineTest, TheSpecificationOfAProgramRunsIt) {
+  REQUIRE_CONTAINERS();
+  const fs::path bundle = MakeBundle(Config({"true"}));
+  fs::remove(bundle / "config.json");
+  ASSERT_THAT(Do({"spec", "-b", bundle, "/bin/echo", "-n", "it works"}), Ends(0));
+  EXPECT_THAT(Do({"run", "-b", bundle, "c1"}), AllOf(Ends(0), Prints("it works"), IsSilent()));
+}
+
 TEST_F(RuntimeCommandLineTest, ASpecIsWrittenOnceAndLeftAlone) {
   const fs::path bundle = MakeDirectory("new");
   EXPECT_THAT(Do({"spec", "--bundle", bundle}), AllOf(Ends(0), IsSilent(), Prints("")));

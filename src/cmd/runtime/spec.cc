@@ -16,13 +16,18 @@ class SpecCommand : public Command {
  public:
   void Configure(Options& options) override {
     options.About(
-        "Writes config.json, of a shell in a root filesystem that lies beside it in rootfs/. What "
-        "is there already is left alone.");
+        "Writes config.json, of a shell on a terminal, or of PROGRAM without one, in a root "
+        "filesystem that lies beside it in rootfs/. What is there already is left alone.");
     options.Value("--bundle", bundle_, "DIR", "Write it into this directory")
         .Letter("-b")
         .Complete(Completes::kDirectories);
     options.Flag("--rootless", rootless_, "For this user, without root's rights");
+    options.Take({.usage = "[PROGRAM [ARGS...]]",
+                  .target = &program_,
+                  .most = SIZE_MAX,
+                  .verbatim = true});
     options.Example("wasmoor-runtime spec --bundle /srv/c1", "Makes a bundle of a directory.");
+    options.Example("wasmoor-runtime spec /hello.wasm", "One that runs rootfs/hello.wasm.");
   }
 
   Result<int> Run() override {
@@ -37,13 +42,19 @@ class SpecCommand : public Command {
     if (!file) return tl::unexpected(file.error());
     std::optional<RootlessUser> user;
     if (rootless_) user = {.uid = ::geteuid(), .gid = ::getegid()};
-    TRY(os::WriteAll(*file, JsonText(SpecDocument(user))));
+    nlohmann::ordered_json document = SpecDocument(user);
+    if (!program_.empty()) {
+      document["process"]["args"] = program_;
+      document["process"]["terminal"] = false;
+    }
+    TRY(os::WriteAll(*file, JsonText(document)));
     return 0;
   }
 
  private:
   std::string bundle_ = ".";
   bool rootless_ = false;
+  std::vector<std::string> program_;
 };
 
 }  // namespace
