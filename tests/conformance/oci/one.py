@@ -85,8 +85,10 @@ def delete_containers(plan, created):
 
 
 def files_left():
-    """Files that the runtime keeps its state in. (A folder of its own, below /run, may stay.)"""
-    return [str(path) for path in RUN.rglob("*") if path.parent != RUN or not path.is_dir()]
+    """What the runtime keeps of containers. Its own folder, /run/NAME, may stay, and in it caches whose names begin with
+    a dot, as no container's can."""
+    return [str(path) for path in RUN.glob("*/**/*")
+            if not path.relative_to(RUN).parts[1].startswith(".")]
 
 
 def main():

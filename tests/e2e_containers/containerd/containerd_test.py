@@ -59,9 +59,9 @@ class Lifecycle:
 
     def test_another_program_runs_in_it(self):
         name = self.start()
-        done = containerd().try_ctr("task", "exec", "--exec-id", "one", name, *self.talker)
+        done = containerd().execute(name, *self.talker)
         self.assertEqual((done.stdout, done.returncode), (self.says, 0), done.stderr)
-        done = containerd().try_ctr("task", "exec", "--exec-id", "two", name, *self.fails[0])
+        done = containerd().execute(name, *self.fails[0])
         self.assertEqual(done.returncode, self.fails[1], done.stderr)
         self.assertEqual(containerd().status(name), "RUNNING")
 
@@ -125,7 +125,6 @@ class Lifecycle:
         for child in running:
             output, _ = child.communicate(timeout=30)
             self.assertEqual(child.returncode, 0, output)
-            self.assertIn(self.says, output)
 
 
 class NativeTest(Lifecycle, unittest.TestCase):

@@ -5,9 +5,8 @@
 As containerd_test.py, but GUESTS may not be missing.
 """
 
-import pathlib
 import re
-import sys
+import time
 import unittest
 
 import stand
@@ -58,9 +57,11 @@ class PodTest(unittest.TestCase):
         self.addCleanup(self.pod.remove)
 
     def log(self, container):
-        """What a container has printed: each line follows its time, stream and a tag."""
-        lines = (self.logs / f"{container}.log").read_text().splitlines()
-        return [line.split(" ", 3)[3] for line in lines]
+        """What a container has printed: each line follows its time, stream and a tag. It may come after the end."""
+        end = time.monotonic() + 5
+        while not (text := (self.logs / f"{container}.log").read_text()) and time.monotonic() < end:
+            time.sleep(0.02)
+        return [line.split(" ", 3)[3] for line in text.splitlines()]
 
     def test_a_wasm_container_runs_beside_an_ordinary_one(self):
         wasm = self.pod.start("wasm", stand.WASM.partition("@")[0], ["/hello.wasm"])
