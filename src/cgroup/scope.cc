@@ -62,6 +62,8 @@ template <typename... Kinds>
 struct Overloaded : Kinds... {
   using Kinds::operator()...;
 };
+template <typename... Kinds>
+Overloaded(Kinds...) -> Overloaded<Kinds...>;  // Clang 14 wants it said.
 
 void WriteValue(const Property& property, Writer* writer) {
   std::visit(Overloaded{
