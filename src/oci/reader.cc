@@ -59,10 +59,39 @@ Status IsObject(const Node& node) {
   return node.WrongType("an object");
 }
 
+namespace {
+
+// Far more than any document of the specification has. Each level costs fifty times its byte.
+constexpr int kMaxDepth = 200;
+
+bool IsTooDeep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char one = text[i];
+    if (in_string) {
+      if (one == '\\') ++i;
+      if (one == '"') in_string = false;
+    } else if (one == '"') {
+      in_string = true;
+    } else if (one == '[' || one == '{') {
+      if (++depth > kMaxDepth) return true;
+    } else if (one == ']' || one == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 Result<Json> ParseJson(std::string_view text, size_t max_bytes) {
   if (text.size() > max_bytes) {
     return Fail(Code::kInvalidArgument, "the document has {} bytes; at most {} are read",
                 text.size(), max_bytes);
+  }
+  if (IsTooDeep(text)) {
+    return Fail(Code::kInvalidArgument, "the document: must be nested {} deep at most", kMaxDepth);
   }
   try {
     return Json::parse(text);

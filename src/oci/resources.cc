@@ -139,8 +139,8 @@ Status Read(const Node& node, Resources* out) {
   for (const auto& [file, value] : out->unified) {
     // It names a file of the group's own directory and is written by us: no way out of there.
     if (file.empty() || file.find('/') != std::string::npos || file.starts_with('.'))
-      return node.Complain(
-          fmt::format("without '{}' in unified: a name such as memory.high", file));
+      return Node(node, "unified", node.json())
+          .Complain(fmt::format("without '{}': a name such as memory.high", file));
   }
   return {};
 }

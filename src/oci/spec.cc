@@ -154,27 +154,39 @@ Status Read(const Node& node, Spec* out) {
   return Member(node, "linux", &out->on_linux);
 }
 
-Result<Spec> ParseSpec(std::string_view text) {
-  const Json json = TRY(ParseJson(text, kMaxSpecBytes));
-  Spec spec;
-  TRY(Read(Node(json), &spec));
-  TRY(Validate(spec));
-  return spec;
+namespace {
+
+// An error that repeats what a hostile document has is cut: it goes to an operator and a log.
+Error Short(Error error) {
+  constexpr size_t kMost = 400;
+  const std::string& whole = error.message();
+  if (whole.size() <= kMost) return error;
+  size_t end = kMost;
+  while ((static_cast<unsigned char>(whole[end]) & 0xc0) == 0x80) --end;  // Between characters.
+  return Error(error.code(), whole.substr(0, end) + "…", error.error_number());
 }
 
+template <typename T>
+Result<T> ReadDocument(std::string_view text, Status (*check)(const T&)) {
+  const auto json = ParseJson(text, kMaxSpecBytes);
+  if (!json) return tl::unexpected(Short(json.error()));
+  T value;
+  Status read = Read(Node(*json), &value);
+  if (read) read = check(value);
+  if (!read) return tl::unexpected(Short(std::move(read).error()));
+  return value;
+}
+
+}  // namespace
+
+Result<Spec> ParseSpec(std::string_view text) { return ReadDocument<Spec>(text, &Validate); }
+
 Result<Process> ParseProcess(std::string_view text) {
-  const Json json = TRY(ParseJson(text, kMaxSpecBytes));
-  Process process;
-  TRY(Read(Node(json), &process));
-  TRY(Validate(process, ""));
-  return process;
+  return ReadDocument<Process>(text, [](const Process& one) { return Validate(one, ""); });
 }
 
 Result<Resources> ParseResources(std::string_view text) {
-  const Json json = TRY(ParseJson(text, kMaxSpecBytes));
-  Resources resources;
-  TRY(Read(Node(json), &resources));
-  return resources;
+  return ReadDocument<Resources>(text, [](const Resources&) { return Status(); });
 }
 
 }  // namespace wasmoor::oci
