@@ -37,27 +37,14 @@ struct ReleaseContext {
 };
 using Context = std::unique_ptr<void, ReleaseContext>;
 
-Status AddCall(void* context, const Rule& rule, size_t index,
-               std::span<const scmp_arg_cmp> conditions) {
-  const int error = -seccomp_rule_add_array(context, rule.action, rule.calls[index],
-                                            conditions.size(), conditions.data());
-  // The same rule, or one that holds in more cases, is there already: the first one counts.
+Status AddRule(void* context, const Rule& rule) {
+  const int error = -seccomp_rule_add_array(context, rule.action, rule.call, rule.conditions.size(),
+                                            rule.conditions.data());
+  // One that holds in more cases is there already: the first one counts.
   if (error == 0 || error == EEXIST) return {};
   if (error == EOPNOTSUPP)
-    return Fail(Code::kUnimplemented, "{}.action: this kernel does not know it", rule.field);
-  return FailErrno(error, "{}: a rule for {}", rule.field, rule.names[index]);
-}
-
-Status AddRule(void* context, const Rule& rule) {
-  for (size_t i = 0; i < rule.calls.size(); ++i) {
-    if (!rule.any_condition) {
-      TRY(AddCall(context, rule, i, rule.conditions));
-      continue;
-    }
-    for (const scmp_arg_cmp& condition : rule.conditions)
-      TRY(AddCall(context, rule, i, std::span(&condition, 1)));
-  }
-  return {};
+    return Fail(Code::kUnimplemented, "{}.action: this kernel does not know it", rule.Field());
+  return FailErrno(error, "{}: a rule for {}", rule.Field(), rule.name);
 }
 
 Result<Instructions> Export(void* context) {
@@ -98,10 +85,8 @@ uint32_t AuditArchitecture(uint32_t architecture) {
 // The largest number of a system call that the profile has a rule for.
 std::optional<uint32_t> LargestNumber(uint32_t architecture, const Profile& profile) {
   int largest = -1;
-  for (const Rule& rule : profile.rules) {
-    for (const char* name : rule.names)
-      largest = std::max(largest, seccomp_syscall_resolve_name_arch(architecture, name));
-  }
+  for (const Rule& rule : profile.rules)
+    largest = std::max(largest, seccomp_syscall_resolve_name_arch(architecture, rule.name));
   return largest < 0 ? std::nullopt : std::optional<uint32_t>(largest);
 }
 

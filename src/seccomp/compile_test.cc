@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "seccomp/child_test.h"
+#include "seccomp/decision.h"
 #include "seccomp/filter_for_test.h"
 
 namespace wasmoor::seccomp {
@@ -278,6 +279,20 @@ TEST(CompileTest, AProfileThatIsTooLargeForTheKernelIsRefused) {
   const Error error = ErrorOf(profile);
   EXPECT_EQ(error.code(), Code::kOutOfRange);
   EXPECT_THAT(error.message(), HasSubstr("instructions"));
+}
+
+// libseccomp would take minutes over each of the two.
+TEST(CompileTest, ARuleAHundredThousandTimesIsOneAndThatManyRulesAreRefused) {
+  oci::Seccomp profile =
+      AllowAllBut({.names = {"getppid"}, .action = "SCMP_ACT_ERRNO", .errno_ret = 5});
+  profile.syscalls.front().args = {{.index = 0, .value = 0, .op = "SCMP_CMP_EQ"}};
+  const Instructions once = Must(Compile(profile)).instructions;
+  profile.syscalls.resize(100'000, profile.syscalls.front());
+  EXPECT_EQ(Must(Compile(profile)).instructions, once);
+  for (size_t i = 0; i < profile.syscalls.size(); ++i) profile.syscalls[i].args[0].value = i;
+  const Error error = ErrorOf(profile);
+  EXPECT_EQ(error.code(), Code::kOutOfRange);
+  EXPECT_THAT(error.message(), StartsWith("linux.seccomp.syscalls[4096]: there are more rules"));
 }
 
 TEST(InstallTest, NeedsRightsOrNoNewPrivileges) {

@@ -1,11 +1,15 @@
 #include "seccomp/profile.h"
 
+#include <linux/bpf_common.h>
 #include <linux/seccomp.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <span>
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
 
 #include "seccomp/names.h"
 
@@ -96,23 +100,52 @@ Result<std::vector<uint32_t>> ReadArchitectures(const std::vector<std::string>& 
   return architectures;
 }
 
-Result<Rule> ReadRule(const oci::SeccompRule& rule, std::string field) {
-  Rule read;
-  read.action =
-      TRY(ReadAction(rule.action, rule.errno_ret, field + ".action", field + ".errnoRet"));
-  for (size_t i = 0; i < rule.args.size(); ++i)
-    read.conditions.push_back(
-        TRY(ReadArgument(rule.args[i], fmt::format("{}.args[{}]", field, i))));
-  read.any_condition = HasTwice(read.conditions);
-  for (const std::string& name : rule.names) {
-    const int call = seccomp_syscall_resolve_name(name.c_str());
-    if (call == __NR_SCMP_ERROR) continue;
-    read.calls.push_back(call);
-    read.names.push_back(name.c_str());
+std::string FieldOf(size_t index) { return fmt::format("linux.seccomp.syscalls[{}]", index); }
+
+// Gathers rules, each once: libseccomp would find the second of two superfluous, but slowly.
+class Rules {
+ public:
+  explicit Rules(std::vector<Rule>* out) : out_(out) {}
+
+  Status Add(const oci::SeccompRule& rule, size_t index, uint32_t action) {
+    std::vector<scmp_arg_cmp> conditions;
+    for (size_t i = 0; i < rule.args.size(); ++i) {
+      conditions.push_back(
+          TRY(ReadArgument(rule.args[i], fmt::format("{}.args[{}]", FieldOf(index), i))));
+    }
+    const bool any = HasTwice(conditions);
+    for (const std::string& name : rule.names) {
+      const int call = seccomp_syscall_resolve_name(name.c_str());
+      if (call == __NR_SCMP_ERROR) continue;
+      const Rule read = {.index = index, .call = call, .name = name.c_str(), .action = action};
+      if (!any) TRY(AddOnce(read, conditions));
+      if (!any) continue;
+      // Any of them then suffices, as in runc, which profiles are written for.
+      for (const scmp_arg_cmp& one : conditions) TRY(AddOnce(read, {one}));
+    }
+    return {};
   }
-  read.field = std::move(field);
-  return read;
-}
+
+ private:
+  Status AddOnce(Rule rule, std::vector<scmp_arg_cmp> conditions) {
+    static_assert(std::has_unique_object_representations_v<scmp_arg_cmp>);
+    std::string bytes(reinterpret_cast<const char*>(conditions.data()),
+                      conditions.size() * sizeof(scmp_arg_cmp));
+    if (!seen_.emplace(rule.call, rule.action, std::move(bytes)).second) return {};
+    // Each takes an instruction at least.
+    if (out_->size() == BPF_MAXINSNS)
+      return Fail(
+          Code::kOutOfRange,
+          "{}: there are more rules than the {} instructions that the kernel takes can hold",
+          rule.Field(), BPF_MAXINSNS);
+    rule.conditions = std::move(conditions);
+    out_->push_back(std::move(rule));
+    return {};
+  }
+
+  std::vector<Rule>* out_;
+  std::set<std::tuple<int, uint32_t, std::string>> seen_;
+};
 
 Result<uint32_t> ReadFlags(const std::vector<std::string>& names, bool listens) {
   uint32_t flags = 0;
@@ -131,6 +164,8 @@ Result<uint32_t> ReadFlags(const std::vector<std::string>& names, bool listens) 
 
 }  // namespace
 
+std::string Rule::Field() const { return FieldOf(index); }
+
 Result<Profile> ReadProfile(const oci::Seccomp& profile) {
   Profile read;
   read.default_action =
@@ -144,11 +179,15 @@ Result<Profile> ReadProfile(const oci::Seccomp& profile) {
     return Invalid("linux.seccomp.listenerMetadata: needs linux.seccomp.listenerPath");
   read.architectures = TRY(ReadArchitectures(profile.architectures));
   bool listens = false;
+  Rules rules(&read.rules);
   for (size_t i = 0; i < profile.syscalls.size(); ++i) {
     const oci::SeccompRule& rule = profile.syscalls[i];
-    read.rules.push_back(TRY(ReadRule(rule, fmt::format("linux.seccomp.syscalls[{}]", i))));
-    if (read.rules.back().action != SCMP_ACT_NOTIFY) continue;
-    TRY(CheckNotify(profile, rule, read.rules.back().field));
+    const std::string field = FieldOf(i);
+    const uint32_t action =
+        TRY(ReadAction(rule.action, rule.errno_ret, field + ".action", field + ".errnoRet"));
+    TRY(rules.Add(rule, i, action));
+    if (action != SCMP_ACT_NOTIFY) continue;
+    TRY(CheckNotify(profile, rule, field));
     listens = true;
   }
   read.flags = TRY(ReadFlags(profile.flags, listens));

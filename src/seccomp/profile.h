@@ -2,6 +2,7 @@
 
 #include <seccomp.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,22 +12,23 @@
 // A profile with its words understood: numbers of libseccomp's.
 namespace wasmoor::seccomp {
 
+// One system call's part of a rule.
 struct Rule {
-  std::string field;  // "linux.seccomp.syscalls[3]"
-  std::string action_name;
+  size_t index = 0;            // In linux.seccomp.syscalls.
+  int call = 0;                // As seccomp_rule_add(3) takes it.
+  const char* name = nullptr;  // The profile's own string.
   uint32_t action = 0;
-  std::vector<scmp_arg_cmp> conditions;
-  // Any condition suffices, as in runc, where several are about one argument; else all must hold.
-  bool any_condition = false;
-  // System calls that libseccomp knows, as seccomp_rule_add(3) takes them, with their names.
-  std::vector<int> calls;
-  std::vector<const char*> names;  // The profile's own strings.
+  std::vector<scmp_arg_cmp> conditions;  // All must hold.
+
+  std::string Field() const;  // "linux.seccomp.syscalls[3]"
 };
 
 struct Profile {
   uint32_t default_action = 0;
   // This machine's own and those of the profile that it can run, as seccomp_arch_add(3) has them.
   std::vector<uint32_t> architectures;
+  // Of calls that libseccomp knows, each once, in their order. Bounded: libseccomp's work grows
+  // with the square of their number.
   std::vector<Rule> rules;
   uint32_t flags = 0;  // SECCOMP_FILTER_FLAG_*
 };
