@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/scratch.h"
 #include "wasi/abi.h"
 #include "wasi/descriptor_table.h"
 #include "wasmoor/hostcall/function.h"
@@ -28,37 +29,7 @@ inline std::ostream& operator<<(std::ostream& out, Errno error) {
   return out << "errno " << static_cast<int>(error);
 }
 
-// A directory of its own for one test, gone with it.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "wasi-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-
-  void Write(std::string_view name, std::string_view text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-  }
-  std::string Read(std::string_view name) const {
-    std::ostringstream text;
-    text << std::ifstream(path_ / name, std::ios::binary).rdbuf();
-    return text.str();
-  }
-  os::Fd Open() const { return os::Fd(open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); }
-
- private:
-  std::filesystem::path path_;
-};
+using test::ScratchDirectory;
 
 // What a program asks for that opens a file to read, or to read and write.
 inline constexpr Rights kReading = kFileRights & ~kWritingRights;

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/scratch.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
 
@@ -56,30 +57,12 @@ inline os::Fd Duplicate(const os::Fd& file) {
 }
 
 // A folder in memory, so that no disk is measured; gone at the end with all that is in it.
-class ScratchDirectory {
+class ScratchDirectory : public test::ScratchDirectory {
  public:
-  ScratchDirectory() {
-    const std::filesystem::path memory = "/dev/shm";
-    const auto parent =
-        std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
-    std::string path = (parent / "wasmoor-bench-XXXXXX").native();
-    if (mkdtemp(path.data()) == nullptr) Die("cannot make " + path);
-    path_ = path;
-  }
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
+  ScratchDirectory() : test::ScratchDirectory(test::MemoryDirectory()) {}
   void Write(const std::string& name, size_t bytes) const {
-    std::ofstream(path_ / name, std::ios::binary) << std::string(bytes, 'x');
+    test::WriteFile(path() / name, std::string(bytes, 'x'));
   }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace wasmoor::bench
