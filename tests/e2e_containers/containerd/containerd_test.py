@@ -89,7 +89,7 @@ class Lifecycle:
         self.assertEqual(self.kill(self.start(), "KILL"), 128 + 9)
 
     def test_containerd_hears_of_each_step(self):
-        events = daemon.Events(containerd())
+        events = daemon.Events(containerd(), stand.NATIVE)
         self.addCleanup(events.close)
         name = self.start()
         containerd().ctr("task", "exec", "--exec-id", "one", name, *self.talker)
@@ -149,7 +149,7 @@ class NativeTest(Lifecycle, unittest.TestCase):
         self.assertEqual([words for words in stand.apart.processes() if "sleep 100" in words], [])
 
     def test_running_out_of_memory_ends_it_and_is_told(self):
-        events = daemon.Events(containerd())
+        events = daemon.Events(containerd(), stand.NATIVE)
         self.addCleanup(events.close)
         done = containerd().run(stand.NATIVE, self.name(), "tail", "/dev/zero", options=("--memory-limit", 16 << 20))
         self.assertEqual(done.returncode, 128 + 9, done.stderr)

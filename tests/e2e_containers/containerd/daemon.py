@@ -114,14 +114,18 @@ class Containerd:
 
 
 class Events:
-    """The topics of what containerd tells, from when the object was made."""
+    """The topics of what containerd tells, from when the object was made; `image` is one that it has."""
 
-    def __init__(self, daemon):
+    def __init__(self, daemon, image):
         self._child = daemon.start("events")
         self._lines = []
         self._reader = threading.Thread(target=lambda: self._lines.extend(self._child.stdout), daemon=True)
         self._reader.start()
-        time.sleep(0.2)  # Nothing says that it has subscribed.
+        # Nothing says that it has subscribed, but that it hears.
+        end = time.monotonic() + 10
+        while not self._lines and time.monotonic() < end:
+            daemon.ctr("images", "label", image, f"heard-at={time.monotonic()}")
+            time.sleep(0.02)
 
     def of_task(self, name, count):
         """The first `count` topics of a container's task, less their common beginning."""
