@@ -13,7 +13,8 @@ class MeasureError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A program with its arguments, and what must be done before each run of it."""
+    """A program with its arguments, which options of `measure` may stand before, and what must be done before each
+    run of it."""
 
     argv: list
     environment: dict = dataclasses.field(default_factory=dict)

@@ -115,10 +115,14 @@ class Peers:
         return [self.wasmoor, self.precompiled]
 
 
-def find(build, root, scratch):
+def wasmtime_program(root):
     fetched = subprocess.run([root / "tools" / "fetch-wasmtime-cli"], check=True, text=True,
                              stdout=subprocess.PIPE)
-    wasmtime = pathlib.Path(fetched.stdout.strip())
+    return pathlib.Path(fetched.stdout.strip())
+
+
+def find(build, root, scratch):
+    wasmtime = wasmtime_program(root)
     node = shutil.which("node")
     return Peers(Wasmoor(build, scratch), WasmtimePrecompiled(wasmtime, build, scratch),
                  Wasmtime(wasmtime, build), Node(node, build) if node else None)

@@ -5,8 +5,9 @@ import math
 
 import units
 
-COLOURS = {"wasmoor": "#c2410c", "wasmtime-precompiled": "#1d4ed8", "wasmtime": "#60a5fa", "node": "#15803d"}
-LEFT, RIGHT, TOP, ROW, LANE = 130, 40, 60, 46, 9
+COLOURS = {"wasmoor": "#c2410c", "wasmtime-precompiled": "#1d4ed8", "wasmtime": "#60a5fa", "node": "#15803d",
+           "crun": "#7e22ce", "runc": "#a16207", "kernel": "#6b7280"}
+LEFT, RIGHT, TOP, ROW, LANE = 200, 40, 60, 46, 9
 WIDTH = 900
 AXIS = WIDTH - LEFT - RIGHT
 TEXT = 'font-family="sans-serif" font-size="12" fill="#333"'
@@ -36,9 +37,9 @@ def _rows(table):
 
 def _legend(parts):
     for place, (contender, colour) in enumerate(COLOURS.items()):
-        x = LEFT + place * 180
-        parts.append(f'<circle cx="{x}" cy="20" r="5" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 10}" y="24" {TEXT}>{html.escape(contender)}</text>')
+        x, y = LEFT + place % 4 * 165, 14 + place // 4 * 18
+        parts.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{colour}"/>')
+        parts.append(f'<text x="{x + 10}" y="{y + 4}" {TEXT}>{html.escape(contender)}</text>')
 
 
 def _dot(parts, scale, contender, series, y):

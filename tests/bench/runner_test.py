@@ -3,11 +3,13 @@
 import json
 import pathlib
 import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import bundles  # noqa: E402
 import contest  # noqa: E402
 import figures  # noqa: E402
 import goals  # noqa: E402
@@ -55,6 +57,14 @@ class GoalTest(unittest.TestCase):
     def test_a_goal_of_so_many_times_as_fast_is_ours_below_theirs(self):
         self.assertEqual(self.verdict(self.at_least, table_of(a=[10], b=[29])), (2.9, "missed"))
         self.assertEqual(self.verdict(self.at_least, table_of(a=[10], b=[30])), (3, "met"))
+
+    def test_a_goal_of_a_rate_is_ours_over_theirs(self):
+        table = figures.Table()
+        table.add("at-once", "a", "rate", 90)
+        table.add("at-once", "b", "rate", 30)
+        goal = goals.Goal("rate", 3, goals.Side("at-once", "a", "rate"), goals.Side("at-once", "b", "rate"),
+                          goals.AT_LEAST)
+        self.assertEqual(self.verdict(goal, table), (3, "met"))
 
     def test_a_goal_of_wall_time_has_a_ratio_of_cpu_times_beside_it(self):
         table = table_of(a=[1], b=[4])
@@ -156,6 +166,30 @@ class InsideTest(unittest.TestCase):
     def test_a_name_without_a_contender_is_an_error(self):
         with self.assertRaises(RuntimeError):
             inside.read(self.text("startup/quick"), figures.Table())
+
+
+class BundlesTest(unittest.TestCase):
+    def test_a_profile_keeps_what_is_for_this_machine_and_these_capabilities(self):
+        def rule(name, **conditions):
+            return {"names": [name], "action": "SCMP_ACT_ALLOW", "args": [], **conditions}
+
+        profile = {
+            "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+            "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+            "syscalls": [
+                rule("read"), rule("arch_prctl", includes={"arches": ["amd64"]}),
+                rule("breakpoint", includes={"arches": ["arm"]}), rule("chroot", includes={"caps": ["CAP_SYS_CHROOT"]}),
+                rule("reboot", includes={"caps": ["CAP_SYS_BOOT"]}),
+                rule("socket", excludes={"caps": ["CAP_SYS_ADMIN"]}),
+                rule("setns", excludes={"caps": ["CAP_SYS_CHROOT"]})],
+        }
+        with tempfile.NamedTemporaryFile("w+") as file:
+            json.dump(profile, file)
+            file.flush()
+            made = bundles.seccomp(pathlib.Path(file.name))
+        self.assertEqual([entry["names"][0] for entry in made["syscalls"]], ["read", "arch_prctl", "chroot", "socket"])
+        self.assertEqual(made["architectures"], ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"])
+        self.assertEqual(made["defaultErrnoRet"], 38)
 
 
 class OutputTest(unittest.TestCase):

@@ -26,12 +26,17 @@ class Sizes:
     entries: int
     copy_bytes: int
     times: int  # Of the runs at once.
+    container_rounds: int
+    container_batches: int  # Of `containers` containers, some at once.
+    containers: int
     compute: dict
 
 
 FULL = Sizes(rounds=11, short_rounds=101, files=1000, entries=10_000, copy_bytes=1 << 30, times=400,
+             container_rounds=31, container_batches=5, containers=64,
              compute={"sha256": ["64"], "matrix": ["500"], "sieve": ["20000000"]})
 QUICK = Sizes(rounds=1, short_rounds=1, files=10, entries=20, copy_bytes=1 << 20, times=8,
+              container_rounds=1, container_batches=1, containers=8,
               compute={"sha256": ["1"], "matrix": ["20"], "sieve": ["1000"]})
 
 
