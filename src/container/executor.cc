@@ -1,5 +1,7 @@
 #include "wasmoor/container/executor.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <utility>
 
@@ -81,6 +83,7 @@ Result<std::unique_ptr<jail::Program>> WasmExecutor::Prepare(
   plan.function = entry.function;
   plan.environment = EnvironmentOf(process.env, process.cwd);
   for (const oci::Mount& mount : request.spec.mounts) plan.mounts.push_back(mount.destination);
+  plan.visible_to_its_user = ::geteuid() != 0;
   plan.filter = seccomp::GuestProgram(plan.module->kind() == wasm::ModuleKind::kComponent
                                           ? seccomp::GuestKind::kComponent
                                           : seccomp::GuestKind::kModule);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/prctl.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -95,6 +96,7 @@ int WasmProgram::Run(program::Guest& guest) const {
 
 Error WasmProgram::Become(const std::function<Status()>& confine) {
   const auto become = [&]() -> Status {
+    if (plan_.visible_to_its_user) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     fault_handlers_.Install();
     EndBySignals();
     std::unique_ptr<program::Guest> guest = TRY(MakeGuest());

@@ -26,6 +26,11 @@ struct GuestPlan {
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> mounts;  // Where the specification mounts something.
   seccomp::Program filter;          // Beneath the specification's.
+  // The runtime's own user is no root: then `exec` can enter the process's namespaces only if the
+  // process may be looked at (PR_SET_DUMPABLE), which an execve(2) would have made it. A root
+  // needs no such leave, and to others the process, whose executable is the runtime's, stays
+  // closed.
+  bool visible_to_its_user = false;
 };
 
 // The guest of a container's process. To be made where the engine is.
