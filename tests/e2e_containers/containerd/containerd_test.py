@@ -50,6 +50,15 @@ class Lifecycle:
         self.assertEqual((done.stdout, done.returncode), (self.says, 0), done.stderr)
         self.assertEqual(containerd().run(self.image, self.name(), *self.fails[0]).returncode, self.fails[1])
 
+    def test_it_runs_however_it_is_shut_in(self):
+        ways = [["--seccomp"], ["--read-only"], ["--net-host"]]
+        if stand.here.which == "current":  # The older ctr forgets --runc-binary where it maps ids.
+            ways.append(["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"])
+        for options in ways:
+            with self.subTest(options):
+                done = containerd().run(self.image, self.name(), *self.talker, options=options)
+                self.assertEqual((done.stdout, done.returncode), (self.says, 0), done.stderr)
+
     def test_it_can_be_paused_and_resumed(self):
         name = self.start()
         containerd().ctr("task", "pause", name)

@@ -26,8 +26,9 @@ GUESTS = ("args", "exit42", "grow", "hello", "loop", "sleep", "terminal", "trap"
 
 @dataclasses.dataclass(frozen=True)
 class Stand:
-    """Of one run: `containerd` serves, `cgroup` is above all containers, `scratch` goes at the end."""
+    """Of one run: `containerd`, `which` it is, serves; `cgroup` is above all containers; `scratch` goes at the end."""
 
+    which: str
     containerd: daemon.Containerd
     guests: pathlib.Path
     scratch: pathlib.Path
@@ -78,7 +79,8 @@ def what_is_left(cgroup, before):
     left += [f"mount: {point}" for point in apart.mount_points() if point not in before]
     # The group itself is above the containers': whoever comes first makes it, and it stays.
     left += [f"control group: {path}" for path in apart.remove_groups([cgroup]) if path.name != cgroup]
-    left += [f"state: {path}" for path in pathlib.Path("/run/containerd").glob("runc/*/*")]
+    # No container's name begins with a dot: that is a cache.
+    left += [f"state: {path}" for path in pathlib.Path("/run/containerd").glob("runc/*/[!.]*")]
     return left
 
 
@@ -105,7 +107,7 @@ def main(usage, namespace="", config=None):
                                config(which, runtime) if config else daemon.NO_CRI) as containerd:
             for image in make_images(scratch, guests):
                 containerd.import_image(image)
-            here = Stand(containerd, guests, scratch, cgroup)
+            here = Stand(which, containerd, guests, scratch, cgroup)
             result = unittest.main(argv=[sys.argv[0], *sys.argv[4:]], exit=False).result
         left = what_is_left(cgroup, before)
         subprocess.run(["umount", scratch], check=True)
