@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -161,6 +162,42 @@ TEST_F(ConfinedTest, ASocketThatWasHandedOverTakesConnectionsAndNoOtherIsThere) 
   EXPECT_EQ(::recv(client.get(), text, sizeof(text), 0), 4);
   EXPECT_STREQ(text, "echo");
   EXPECT_THAT(RunGuest("serve").output, Not(HasSubstr("listening")));
+}
+
+TEST_F(ConfinedTest, AUserWithoutRightsRunsThemAndEntersThem) {
+  constexpr uid_t kNobodySpecial = 1000;
+  json config = Guest("sleep");
+  Put("hello", "/hello.wasm");
+  std::filesystem::create_directories(Rootfs("/proc"));
+  config["mounts"] = {{{"destination", "/proc"}, {"type", "proc"}, {"source", "proc"}}};
+  config["linux"]["namespaces"] = json::array();
+  for (const char* type : {"user", "pid", "mount", "ipc", "uts"})
+    config["linux"]["namespaces"].push_back({{"type", type}});
+  config["linux"]["uidMappings"] = {{{"containerID", 0}, {"hostID", kNobodySpecial}, {"size", 1}}};
+  config["linux"]["gidMappings"] = config["linux"]["uidMappings"];
+  for (const auto& file : std::filesystem::recursive_directory_iterator(scratch_))
+    ASSERT_EQ(::lchown(file.path().c_str(), kNobodySpecial, kNobodySpecial), 0);
+  ASSERT_EQ(::lchown(scratch_.c_str(), kNobodySpecial, kNobodySpecial), 0);
+  const std::string ended = test::InChild([&] {
+    if (::setresgid(kNobodySpecial, kNobodySpecial, kNobodySpecial) != 0 ||
+        ::setresuid(kNobodySpecial, kNobodySpecial, kNobodySpecial) != 0)
+      return 1;
+    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // As after an exec.
+    WasmOptions options = TestOptions();
+    options.caches = {scratch_ / "cache"};
+    const WasmExecutor wasm(std::move(options));
+    executors_ = {&wasm};
+    Running running = Start(config);
+    if (!running.Says("sleeping")) return 2;
+    const Ran ran = Exec(running, {"/hello.wasm"});
+    if (ran.output != "Hello from wasm!\n") {
+      fprintf(stderr, "%s\n", ran.output.c_str());
+      return 3;
+    }
+    test::Must(running.created.container.Kill(SIGTERM, jail::Whom::kFirstProcess));
+    return Wait(running.created.first.pid);
+  });
+  EXPECT_EQ(ended, "exit 143");
 }
 
 TEST_F(ConfinedTest, CompilersRunOutsideOfTheContainersControlGroup) {
