@@ -16,14 +16,13 @@ namespace {
 TEST(EntryTest, AProcessEntersEveryDirectoryOfTheGroupByItself) {
   const auto root = Root::Detect();
   ASSERT_TRUE(root.has_value());
+  if (root->layout() == Layout::kV2) GTEST_SKIP() << "needs hierarchies of v1";
   const std::string name = "/wasmoor-entry-" + std::to_string(::getpid());
   auto group = Group::Create(*root, name);
   if (!group)
     GTEST_SKIP() << "needs control groups that can be written: " << group.error().message();
   const auto entry = Entry::Open(*group);
   ASSERT_TRUE(entry.has_value()) << entry.error().message();
-  if (entry->clone_into() != nullptr && group->Directories().size() == 1)
-    GTEST_SKIP() << "needs hierarchies of v1";
   {
     test::Child inside([&] {
       if (!entry->Enter()) return 1;
