@@ -63,10 +63,10 @@ TEST_F(RuntimeCommandLineTest, ASpecRunsAsItIs) {
   REQUIRE_CONTAINERS();
   const fs::path bundle = BundleOf({"true"});
   fs::remove(bundle / "config.json");
-  ASSERT_THAT(Do({"spec", "--bundle", bundle}), Ends(0));
+  ASSERT_THAT(
+      Do({"spec", "--bundle", bundle, "sh", "-c", "echo $$ $(cat /proc/sys/kernel/hostname)"}),
+      Ends(0));
   Json config = Json::parse(ReadFile(bundle / "config.json"));
-  config["process"]["terminal"] = false;
-  config["process"]["args"] = {"sh", "-c", "echo $$ $(cat /proc/sys/kernel/hostname)"};
   config["linux"]["cgroupsPath"] = "/" + scratch.filename().native() + "-spec";
   WriteFile(bundle / "config.json", config.dump());
   EXPECT_THAT(Do({"run", "-b", bundle, "c1"}), AllOf(Ends(0), Prints("1 wasmoor\n"), IsSilent()));

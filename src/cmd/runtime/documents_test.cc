@@ -12,6 +12,7 @@ namespace wasmoor::cmd {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
 
@@ -50,7 +51,7 @@ TEST(FeaturesTest, ItSaysThatWebAssemblyRuns) {
 }
 
 TEST(SpecDocumentTest, ItIsAConfigurationThatTheSpecificationAllows) {
-  const auto spec = oci::ParseSpec(SpecDocument(std::nullopt).dump());
+  const auto spec = oci::ParseSpec(SpecDocument({}, std::nullopt).dump());
   ASSERT_TRUE(spec) << spec.error().message();
   EXPECT_EQ(spec->process->args.front(), "sh");
   EXPECT_TRUE(spec->process->terminal);
@@ -59,8 +60,15 @@ TEST(SpecDocumentTest, ItIsAConfigurationThatTheSpecificationAllows) {
   EXPECT_FALSE(spec->on_linux.resources->devices.front().allow);
 }
 
+TEST(SpecDocumentTest, AProgramThatIsNamedHasNoTerminal) {
+  const auto spec = oci::ParseSpec(SpecDocument({"/hello.wasm", "-v"}, std::nullopt).dump());
+  ASSERT_TRUE(spec) << spec.error().message();
+  EXPECT_THAT(spec->process->args, ElementsAre("/hello.wasm", "-v"));
+  EXPECT_FALSE(spec->process->terminal);
+}
+
 TEST(SpecDocumentTest, AUserWithoutRightsIsRootInAUserNamespace) {
-  const auto spec = oci::ParseSpec(SpecDocument(RootlessUser{.uid = 1000, .gid = 100}).dump());
+  const auto spec = oci::ParseSpec(SpecDocument({}, RootlessUser{.uid = 1000, .gid = 100}).dump());
   ASSERT_TRUE(spec) << spec.error().message();
   const auto has = [&](oci::NamespaceType type) {
     for (const oci::Namespace& one : spec->on_linux.namespaces)

@@ -43,8 +43,7 @@ constexpr std::array kCommands = {
     kCompletionEntry,
 };
 
-constexpr std::array<About::Pair, 2> kStatuses = {{
-    {"0", "Done"},
+constexpr std::array<About::Pair, 1> kStatuses = {{
     {"1", "Not done; standard error and the log say why"},
 }};
 

@@ -22,10 +22,8 @@ class SpecCommand : public Command {
         .Letter("-b")
         .Complete(Completes::kDirectories);
     options.Flag("--rootless", rootless_, "For this user, without root's rights");
-    options.Take({.usage = "[PROGRAM [ARGS...]]",
-                  .target = &program_,
-                  .most = SIZE_MAX,
-                  .verbatim = true});
+    options.Take(
+        {.usage = "[PROGRAM [ARGS...]]", .target = &program_, .most = SIZE_MAX, .verbatim = true});
     options.Example("wasmoor-runtime spec --bundle /srv/c1", "Makes a bundle of a directory.");
     options.Example("wasmoor-runtime spec /hello.wasm", "One that runs rootfs/hello.wasm.");
   }
@@ -42,12 +40,7 @@ class SpecCommand : public Command {
     if (!file) return tl::unexpected(file.error());
     std::optional<RootlessUser> user;
     if (rootless_) user = {.uid = ::geteuid(), .gid = ::getegid()};
-    nlohmann::ordered_json document = SpecDocument(user);
-    if (!program_.empty()) {
-      document["process"]["args"] = program_;
-      document["process"]["terminal"] = false;
-    }
-    TRY(os::WriteAll(*file, JsonText(document)));
+    TRY(os::WriteAll(*file, JsonText(SpecDocument(program_, user))));
     return 0;
   }
 

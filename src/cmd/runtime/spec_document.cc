@@ -13,13 +13,13 @@ namespace {
 
 using Names = std::vector<std::string_view>;
 
-Json Process() {
+Json Process(const std::vector<std::string>& words) {
   const Names capabilities = {"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"};
   constexpr int kFiles = 1024;
   return {
-      {"terminal", true},
+      {"terminal", words.empty()},
       {"user", {{"uid", 0}, {"gid", 0}}},
-      {"args", Names{"sh"}},
+      {"args", words.empty() ? std::vector<std::string>{"sh"} : words},
       {"env",
        Names{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"}},
       {"cwd", "/"},
@@ -74,10 +74,11 @@ Json IdMap(uint32_t host_id) {
 
 }  // namespace
 
-Json SpecDocument(const std::optional<RootlessUser>& rootless) {
+Json SpecDocument(const std::vector<std::string>& words,
+                  const std::optional<RootlessUser>& rootless) {
   Json document;
   document["ociVersion"] = oci::State().oci_version;
-  document["process"] = Process();
+  document["process"] = Process(words);
   document["root"] = {{"path", "rootfs"}, {"readonly", true}};
   document["hostname"] = "wasmoor";
   document["mounts"] = Mounts(rootless.has_value());

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace wasmoor::cmd {
 
@@ -12,8 +14,10 @@ struct RootlessUser {
   gid_t gid = 0;
 };
 
-// A configuration to begin with: a shell in namespaces of its own, with few capabilities. For a
-// user without root's rights, one of a user namespace in which that user is root.
-nlohmann::ordered_json SpecDocument(const std::optional<RootlessUser>& rootless);
+// A configuration to begin with: a program in namespaces of its own, with few capabilities; if
+// `words` is empty a shell on a terminal. For a user without root's rights, one of a user namespace
+// in which that user is root.
+nlohmann::ordered_json SpecDocument(const std::vector<std::string>& words,
+                                    const std::optional<RootlessUser>& rootless);
 
 }  // namespace wasmoor::cmd
