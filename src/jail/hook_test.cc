@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "support/scratch.h"
+
 namespace wasmoor::jail {
 namespace {
 
@@ -20,13 +22,10 @@ using ::testing::SizeIs;
 class HookTest : public ::testing::Test {
  protected:
   HookTest() {
-    std::string path = fs::temp_directory_path() / "wasmoor-hook-XXXXXX";
-    scratch = mkdtemp(path.data());
     state.id = "box";
     state.pid = 42;
     state.bundle = "/bundle";
   }
-  ~HookTest() override { fs::remove_all(scratch); }
 
   // A hook that is this shell script; $OUT is a file of the test's.
   oci::Hook Shell(const std::string& script) const {
@@ -46,7 +45,7 @@ class HookTest : public ::testing::Test {
     return text.str();
   }
 
-  fs::path scratch;
+  const test::ScratchDirectory scratch;
   oci::State state;
 };
 

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <thread>
 
+#include "support/scratch.h"
+
 namespace wasmoor::jail {
 namespace {
 
@@ -21,19 +23,13 @@ using ::testing::HasSubstr;
 
 class StoreTest : public ::testing::Test {
  protected:
-  StoreTest() {
-    std::string path = fs::temp_directory_path() / "wasmoor-store-XXXXXX";
-    scratch = mkdtemp(path.data());
-  }
-  ~StoreTest() override { fs::remove_all(scratch); }
-
   Store Open() const {
     auto store = Store::Open(scratch / "run" / "wasmoor");
     EXPECT_TRUE(store.has_value());
     return *std::move(store);
   }
 
-  fs::path scratch;
+  const test::ScratchDirectory scratch;
 };
 
 Record Sample() {
