@@ -44,7 +44,10 @@ std::vector<wasi::Preopen> DirectoriesIn(const os::Fd& root) {
   return preopens;
 }
 
-bool Listens(int descriptor) {
+// What is handed on is not close-on-exec; the runtime's own sockets are, and one of them listens.
+bool IsHandedOver(int descriptor) {
+  const int flags = ::fcntl(descriptor, F_GETFD);
+  if (flags < 0 || (flags & FD_CLOEXEC) != 0) return false;
   int listening = 0;
   socklen_t size = sizeof listening;
   return ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
@@ -88,7 +91,7 @@ std::vector<wasi::Listener> TakeListeners(const Variables& environment) {
   std::from_chars(text->data(), text->data() + text->size(), count);
   for (int i = 0; i < std::min(count, kMostListeners); ++i) {
     const int descriptor = kFirstListener + i;
-    if (Listens(descriptor))
+    if (IsHandedOver(descriptor))
       listeners.push_back(
           {.address = fmt::format("LISTEN_FDS {}", i), .socket = os::Fd(descriptor)});
   }

@@ -164,6 +164,14 @@ TEST_F(ConfinedTest, ASocketThatWasHandedOverTakesConnectionsAndNoOtherIsThere) 
   EXPECT_THAT(RunGuest("serve").output, Not(HasSubstr("listening")));
 }
 
+TEST_F(ConfinedTest, AnImageCannotClaimTheRuntimesSockets) {
+  json config = Guest("descriptors");
+  config["process"]["env"] = {"LISTEN_FDS=1000"};
+  const Ran ran = Run(config);
+  EXPECT_THAT(ran.output, Not(HasSubstr("socket")));
+  EXPECT_EQ(ran.status, 0);
+}
+
 TEST_F(ConfinedTest, AUserWithoutRightsRunsThemAndEntersThem) {
   constexpr uid_t kNobodySpecial = 1000;
   json config = Guest("sleep");
