@@ -19,28 +19,31 @@ class Client:
         self.folder = folder
         self.runtime = str(runtime)
         self.is_root = user is None
+        self.ids = (0, 0) if user is None else (user.pw_uid, user.pw_gid)
         self._cgroup = cgroup
         self._become = [] if user is None else [
             "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"),
                             "XDG_RUNTIME_DIR": str(folder / "runtime"), "TERM": "dumb"}
+        os.chown(folder, *self.ids)
         for name in ("home", "tmp", "runtime"):
             (folder / name).mkdir(mode=0o700)
-            if user is not None:
-                os.chown(folder / name, user.pw_uid, user.pw_gid)
-        if user is not None:
-            os.chown(folder, user.pw_uid, user.pw_gid)
+            os.chown(folder / name, *self.ids)
 
-    def _storage(self):
-        return ["--root", f"{self.folder}/root", "--runroot", f"{self.folder}/runroot", "--storage-driver", "overlay"]
+    def places(self, program):
+        """The options that say where podman and buildah keep things."""
+        state = ["--tmpdir", f"{self.folder}/libpod"] if program == "podman" else []
+        return ["--root", f"{self.folder}/root", "--runroot", f"{self.folder}/runroot", "--storage-driver", "overlay",
+                *state]
 
     def command_words(self, *words, runtime=True):
         """What `do` and others run, less the change to the user."""
-        # PID 1 here is no systemd, and no journal listens.
-        engine = ["podman", *self._storage(), "--tmpdir", f"{self.folder}/libpod", "--cgroup-manager", "cgroupfs",
-                  "--events-backend", "file", *(["--runtime", self.runtime] if runtime else [])]
         if words[0] == "buildah":
-            engine, words = ["buildah", *self._storage()], words[1:]
+            engine, words = ["buildah", *self.places("buildah")], words[1:]
+        else:
+            # PID 1 here is no systemd, and no journal listens.
+            engine = ["podman", *self.places("podman"), "--cgroup-manager", "cgroupfs", "--events-backend", "file",
+                      *(["--runtime", self.runtime] if runtime else [])]
         return [*engine, *map(str, words)]
 
     def _command(self, words, runtime=True):

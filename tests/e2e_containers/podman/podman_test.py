@@ -1,4 +1,4 @@
-"""podman with wasmoor-runtime: containers of both kinds, over their lives, and pods of them.
+"""podman and buildah with wasmoor-runtime: containers of both kinds, over their lives, pods of them, and builds.
 
     podman_test.py root|user RUNTIME GUESTS [TEST...]
 
@@ -12,6 +12,10 @@ import unittest
 
 import stand
 import terminal
+from alone import AloneTest  # noqa: F401
+from builds import BuildTest  # noqa: F401
+from configuration import ConfigurationTest  # noqa: F401
+from document import DocumentTest  # noqa: F401
 
 
 def podman():
@@ -239,6 +243,19 @@ class WasmTest(Lifecycle, unittest.TestCase):
         name = self.start(*wasm("loop"))
         podman().do("stop", "--time", "20", name)
         self.assertEqual(self.exit_code(name), 128 + 15)
+
+    def test_a_wasm_program_tells_of_its_health(self):
+        for guest, status in (("hello", 0), ("exit42", 1)):
+            with self.subTest(guest):
+                check = json.dumps([f"/{guest}.wasm", "argument"])
+                name = self.start(options=("--health-cmd", check, "--health-interval", "disable"))
+                self.assertEqual(podman().try_do("healthcheck", "run", name).returncode, status)
+                podman().do("rm", "--force", "--time", "0", name)
+
+    def test_a_shell_does_not_run_in_it(self):
+        done = podman().try_do("exec", self.start(), "sh")
+        self.assertEqual(done.returncode, 127)
+        self.assertIn('"sh"', done.stderr)
 
     def test_an_annotation_for_a_program_that_is_none_says_what_is_wrong(self):
         done = podman().run(*native("true"), options=("--annotation", "run.oci.handler=wasm"))

@@ -23,6 +23,8 @@ PROGRAMS = ("podman", "buildah", "conmon", "busybox", "newuidmap")
 # Whoever it is that has no rights: only in an /etc that only these tests see.
 USER, ID, FIRST_SUBORDINATE, SUBORDINATES = "wasmoor-podman", 64017, 2_100_000_000, 65536
 
+OTHERS_CGROUP = "libpod_parent"  # Above the containers of everybody on this machine.
+
 NATIVE_FILE = """FROM scratch
 COPY busybox /bin/busybox
 RUN ["/bin/busybox", "mkdir", "-p", "/tmp", "/etc"]
@@ -43,7 +45,7 @@ class Stand:
     client: client.Client
     runtime: pathlib.Path
     guests: pathlib.Path
-    prefix: pathlib.Path  # Where the build is installed, if it is.
+    build: pathlib.Path  # What CMake calls so: the runtime's.
     scratch: pathlib.Path
 
 
@@ -92,6 +94,14 @@ def copy_for_all(sources, folder):
     return folder
 
 
+def install(folder):
+    """What this build would install there for podman."""
+    subprocess.run(["cmake", "--install", here.build / "deploy", "--prefix", folder], check=True,
+                   stdout=subprocess.DEVNULL)
+    copy_for_all([here.runtime], folder / "bin")
+    return folder
+
+
 def make_images(podman, scratch, guests):
     native = copy_for_all([shutil.which("busybox")], scratch / "native")
     (native / "Containerfile").write_text(NATIVE_FILE)
@@ -104,7 +114,9 @@ def make_images(podman, scratch, guests):
 
 def what_is_left(before, cgroup, client_folder):
     left = [f"process: {words}" for words in apart.processes_left()]
-    left += [f"mount: {point}" for point in apart.mount_points() if point not in before]
+    # Some podmans make their storage a mount.
+    storage = str(pathlib.Path(client_folder, "root", "overlay"))
+    left += [f"mount: {point}" for point in apart.mount_points() if point not in before and point != storage]
     # What is above the containers' is podman's. It leaves its own behind, and pods' where it knows no hierarchy.
     left += [f"control group: {path}" for path in apart.remove_groups([cgroup]) if path.name.startswith("libpod-")]
     states = [*pathlib.Path("/run/wasmoor").glob("[!.]*"), *(client_folder / "runtime/wasmoor").glob("[!.]*")]
@@ -115,7 +127,7 @@ def run_tests(scratch, who, runtime, guests, cgroup):
     """Those of the main module. Whether they passed, and what they left behind."""
     global here
     user = make_user() if who == "user" else None
-    before = apart.mount_points()
+    before, groups_before = apart.mount_points(), apart.groups([OTHERS_CGROUP])
     folder = scratch / "home"
     folder.mkdir()
     copied = copy_for_all([runtime], scratch / "bin") / runtime.name
@@ -123,7 +135,12 @@ def run_tests(scratch, who, runtime, guests, cgroup):
     here = Stand(podman, copied, make_images(podman, scratch, guests), runtime.parent.parent, scratch)
     result = unittest.main(argv=[sys.argv[0], *sys.argv[4:]], exit=False).result
     podman.remove_all()
-    return result.wasSuccessful(), what_is_left(before, cgroup, folder)
+    left = what_is_left(before, cgroup, folder)
+    # Of podman where it is told nothing: whatever else there was stays.
+    for path in reversed(apart.groups([OTHERS_CGROUP])):
+        if path not in groups_before:
+            path.rmdir()
+    return result.wasSuccessful(), left
 
 
 def main(usage):
