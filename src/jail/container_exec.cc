@@ -98,8 +98,7 @@ Result<Started> Container::Exec(const oci::Process& process, const ProcessOption
   if (status == oci::Status::kStopped)
     return Fail(Code::kFailedPrecondition, "cannot exec in container \"{}\": container not running",
                 id());
-  if (status != oci::Status::kRunning && status != oci::Status::kCreated)
-    return WrongState("exec in", id(), status, "running");
+  if (status == oci::Status::kCreating) return WrongState("exec in", id(), status, "running");
   const oci::Spec spec = TRY(ReadSpec(parts_->place));
   const os::Fd console = TRY(ConnectConsole(process, options));
   NamespacePlan namespaces = TRY(PlanNamespacesOf(record.init.pid));

@@ -77,6 +77,16 @@ TEST_F(RuntimeRunTest, WhatCannotBeRunLeavesNothing) {
   EXPECT_EQ(Do({"list", "-q"}).out, "");
 }
 
+TEST_F(RuntimeRunTest, HooksThatFailWhenItIsTooLateAreWarnings) {
+  REQUIRE_CONTAINERS();
+  Json config = Config({"sh", "-c", "exit 3"});
+  for (const char* hook : {"poststart", "poststop"})
+    config["hooks"][hook] = Json::array({{{"path", "/bin/false"}}});
+  EXPECT_THAT(RunBundle(MakeBundle(config)).Run(),
+              AllOf(Ends(3), Complains(AllOf(HasSubstr("warning: hooks.poststart[0] (/bin/false)"),
+                                             HasSubstr("warning: hooks.poststop[0]")))));
+}
+
 TEST_F(RuntimeRunTest, PreservedDescriptorsAndNoOthersArePassedOn) {
   REQUIRE_CONTAINERS();
   MakeFile("three", "third\n");
@@ -87,6 +97,21 @@ TEST_F(RuntimeRunTest, PreservedDescriptorsAndNoOthersArePassedOn) {
                        "--preserve-fds", "1", "--bundle", bundle, "c1"})
                   .Run(),
               AllOf(Ends(0), Prints("third\n"), IsSilent()));
+}
+
+TEST_F(RuntimeRunTest, SocketsOfAnActivationArePassedOnFirst) {
+  REQUIRE_CONTAINERS();
+  MakeFile("three", "third\n");
+  MakeFile("four", "fourth\n");
+  const fs::path bundle =
+      BundleOf({"sh", "-c", "cat <&3; cat <&4; if (: <&5) 2>/dev/null; then echo leaked; fi"});
+  EXPECT_THAT(
+      Command({"sh", "-euc", "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\" 3<three 4<four 5<four",
+               "sh", FolderFrom("WASMOOR_BIN") / "wasmoor-runtime", "--root", root, "run",
+               "--preserve-fds=1", "--bundle", bundle, "c1"})
+          .In(scratch)
+          .Run(),
+      AllOf(Ends(0), Prints("third\nfourth\n"), IsSilent()));
 }
 
 TEST_F(RuntimeRunTest, ClosedStandardStreamsAreNobodysFiles) {
@@ -159,13 +184,15 @@ TEST_F(RuntimeRunTest, AnExecsSignalsAreItsOwn) {
   EXPECT_EQ(StatusOf("c1"), "running");
 }
 
-TEST_F(RuntimeRunTest, APausedContainerIsNotExecutedIn) {
+TEST_F(RuntimeRunTest, APausedContainerIsExecutedInOnlyIfAskedTo) {
   REQUIRE_CONTAINERS();
   Start("c1", {"sleep", "100"});
   ASSERT_THAT(Do({"pause", "c1"}), Ends(0));
   EXPECT_THAT(Exec({"c1", "true"}),
               AllOf(Ends(255), Complains(HasSubstr("cannot exec in a paused container"))));
+  const auto waiting = Runtime({"exec", "--ignore-paused", "c1", "sh", "-c", "exit 4"}).Start();
   ASSERT_THAT(Do({"resume", "c1"}), Ends(0));
+  EXPECT_THAT(waiting->Wait(), AllOf(Ends(4), IsSilent()));
   EXPECT_THAT(Exec({"c1", "true"}), AllOf(Ends(0), IsSilent()));
 }
 

@@ -88,6 +88,7 @@ class Container {
   Status Update(const oci::Resources& resources);
 
   // Starts a process in the namespaces, the control group and the root of the running container.
+  // In a paused one it waits, and so does this call, until Resume.
   Result<Started> Exec(const oci::Process& process, const ProcessOptions& options,
                        Executors executors) const;
   // The process of the container's configuration: what `exec` without --process starts from.
