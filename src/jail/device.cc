@@ -72,13 +72,14 @@ Status SetOwner(const Place& place, const oci::Device& device) {
 }
 
 Status Bind(const Place& place, const oci::Device& device) {
-  const os::Fd source = TRY_AS(os::CloneMount(device.path.c_str(), os::Depth::kThisMount),
-                               "the host's {}", device.path);
+  os::BindSource source = TRY_AS(os::OpenBindSource(device.path.c_str(), os::Depth::kThisMount),
+                                 "the host's {}", device.path);
   if (mknodat(place.directory.get(), place.name.c_str(), S_IFREG | kDefaultMode, 0) != 0 &&
       errno != EEXIST)
     return FailErrno(errno, "make the file");
   const os::Fd target = TRY(os::OpenAt(place.directory, place.name.c_str(), O_PATH | O_NOFOLLOW));
-  return os::AttachMount(source, target);
+  TRY(os::AttachBindSource(std::move(source), {}, target));
+  return {};
 }
 
 Status MakeDevice(const os::Fd& root, const oci::Device& device, DeviceMethod method) {
@@ -151,8 +152,9 @@ Status BindConsole(const os::Fd& root, const os::Fd& terminal) {
       mknodat(place.directory.get(), place.name.c_str(), S_IFREG | kDefaultMode, 0) != 0)
     return FailErrno(errno, "make /dev/console");
   const os::Fd target = TRY(os::OpenAt(place.directory, place.name.c_str(), O_PATH | O_NOFOLLOW));
-  const os::Fd source = TRY_AS(os::CloneMount(terminal, "", os::Depth::kThisMount), "the terminal");
-  TRY_AS(os::AttachMount(source, target), "/dev/console");
+  os::BindSource source =
+      TRY_AS(os::OpenBindSource(terminal, "", os::Depth::kThisMount), "the terminal");
+  TRY_AS(os::AttachBindSource(std::move(source), {}, target), "/dev/console");
   return {};
 }
 

@@ -52,19 +52,17 @@ Status MayCover(const os::Fd& target, const oci::Mount& mount) {
 
 Result<Mounted> Bind(const MountContext& context, const oci::Mount& mount,
                      const MountOptions& options, const os::Fd& given) {
-  os::Fd opened;
+  os::BindSource opened{.depth = options.bind_tree ? os::Depth::kWholeTree : os::Depth::kThisMount};
   if (!given.valid()) {
     opened =
-        TRY_AS(os::CloneMount(context.bundle, mount.source.c_str(),
-                              options.bind_tree ? os::Depth::kWholeTree : os::Depth::kThisMount),
-               "source {}", mount.source);
+        TRY_AS(OpenSource(context.bundle, mount.source, opened.depth), "source {}", mount.source);
   } else {
     // The caller's descriptor stays the caller's.
-    opened = os::Fd(fcntl(given.get(), F_DUPFD_CLOEXEC, 0));
-    if (!opened.valid()) return FailErrno(errno, "source {}", mount.source);
+    opened.file = os::Fd(fcntl(given.get(), F_DUPFD_CLOEXEC, 0));
+    if (!opened.file.valid()) return FailErrno(errno, "source {}", mount.source);
   }
-  const struct stat status = TRY(os::Stat(opened));
-  if (CleanPath(mount.destination) == "/proc" && !TRY(IsProc(opened)))
+  const struct stat status = TRY(os::Stat(opened.file));
+  if (CleanPath(mount.destination) == "/proc" && !TRY(IsProc(opened.file)))
     return Fail(Code::kPermissionDenied,
                 "source: {} is no proc filesystem; only one may be at /proc", mount.source);
   const os::Fd target =
@@ -73,9 +71,9 @@ Result<Mounted> Bind(const MountContext& context, const oci::Mount& mount,
                         os::Links::kFollow),
              "destination");
   TRY(MayCover(target, mount));
-  TRY(SetOptions(opened, options));
-  TRY_AS(os::AttachMount(opened, target), "bind {}", mount.source);
-  return Mounted{std::move(opened), false};
+  os::Fd top = TRY_AS(os::AttachBindSource(std::move(opened), ChangesOf(options), target),
+                      "bind {}", mount.source);
+  return Mounted{std::move(top), false};
 }
 
 Result<Mounted> Remount(const MountContext& context, const oci::Mount& mount,
@@ -122,20 +120,14 @@ Result<Mounted> MountNew(const MountContext& context, const oci::Mount& mount,
   if (!context.label.empty() && (tmpfs || mount.type == "devpts"))
     options.data.push_back(fmt::format("context={}", context.label));
 
-  if (NeedsClassicMount(options)) {
-    TRY(MountClassic(mount, options, *target));
-    os::Fd top = TRY(os::OpenInRoot(context.root, mount.destination, O_PATH, links));
-    return Mounted{std::move(top), later};
-  }
-  auto made = NewFilesystem(mount.type, mount.source, options);
+  auto made = MountFilesystem(mount.type, mount.source, options, *target);
   const char* host = HostPathOf(mount.type);
-  if (!made && made.error().error_number() == EPERM && context.user_namespace && host != nullptr) {
-    made = os::CloneMount(host, os::Depth::kWholeTree);
-    if (made) TRY(SetOptions(*made, options));
-  }
+  if (!made && made.error().error_number() == EPERM && context.user_namespace && host != nullptr)
+    made = os::AttachBindSource(TRY(os::OpenBindSource(host, os::Depth::kWholeTree)),
+                                ChangesOf(options), *target);
   if (!made) return tl::unexpected(std::move(made).error());
+  // From what the target was before: it still means the directory beneath the mount.
   if (options.copy_up && tmpfs) TRY_AS(CopyTree(*target, *made), "tmpcopyup");
-  TRY(os::AttachMount(*made, *target));
   return Mounted{std::move(*made), later};
 }
 

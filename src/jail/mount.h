@@ -9,6 +9,7 @@
 #include "wasmoor/base/result.h"
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/os/mount.h"
 
 namespace wasmoor::jail {
 
@@ -38,6 +39,11 @@ using UserNamespaceMaker = std::function<Result<os::Fd>(std::span<const oci::IdM
 Result<MountSources> OpenMountSources(const oci::Spec& spec, const os::Fd& bundle,
                                       const std::string& rootfs, bool new_user_namespace,
                                       const UserNamespaceMaker& make_user_namespace);
+
+// Opens a source, below the directory if it is relative, in this mount namespace: what
+// OpenMountSources has not opened.
+Result<os::BindSource> OpenSource(const os::Fd& directory, const std::string& path,
+                                  os::Depth depth);
 
 // What every mount of a container has in common. Borrowed.
 struct MountContext {

@@ -18,8 +18,8 @@ namespace {
 
 constexpr mode_t kDirectoryMode = 0755;
 
-Result<os::Fd> MakeTree(const MountContext& context, const CgroupTree& tree,
-                        const MountOptions& options) {
+Result<os::Fd> MountTree(const MountContext& context, const CgroupTree& tree,
+                         const MountOptions& options, const os::Fd& target) {
   if (context.cgroup_namespace) {
     MountOptions own = options;
     own.data.clear();
@@ -31,15 +31,15 @@ Result<os::Fd> MakeTree(const MountContext& context, const CgroupTree& tree,
       own.data.push_back(own.data[i].substr(comma + 1));
       own.data[i].resize(comma);
     }
-    auto made = NewFilesystem(tree.unified ? "cgroup2" : "cgroup", "cgroup", own);
+    auto made = MountFilesystem(tree.unified ? "cgroup2" : "cgroup", "cgroup", own, target);
     // Refused where the user namespace does not own the cgroup namespace, or the kernel keeps the
     // hierarchy for itself.
     if (made || (made.error().error_number() != EPERM && made.error().error_number() != EBUSY))
       return made;
   }
-  os::Fd made = TRY(os::CloneMount(tree.directory.c_str(), os::Depth::kWholeTree));
-  TRY(SetOptions(made, options));
-  return made;
+  return os::AttachBindSource(
+      TRY(os::OpenBindSource(tree.directory.c_str(), os::Depth::kWholeTree)), ChangesOf(options),
+      target);
 }
 
 // "cpu" and "cpuacct" beside "cpu,cpuacct".
@@ -60,15 +60,13 @@ Result<os::Fd> MountV1(const MountContext& context, const MountOptions& options,
   MountOptions top;
   top.set = options.set & ~uint64_t{MOUNT_ATTR_RDONLY};
   top.data = {"mode=755"};
-  os::Fd tmpfs = TRY(NewFilesystem("tmpfs", "tmpfs", top));
-  TRY(os::AttachMount(tmpfs, target));
+  os::Fd tmpfs = TRY(MountFilesystem("tmpfs", "tmpfs", top, target));
   for (const CgroupTree& tree : context.cgroups) {
     const char* name = tree.name.c_str();
     if (mkdirat(tmpfs.get(), name, kDirectoryMode) != 0)
       return FailErrno(errno, "cgroup {}", tree.name);
     const os::Fd place = TRY(os::OpenAt(tmpfs, name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-    const os::Fd made = TRY_AS(MakeTree(context, tree, options), "cgroup {}", tree.name);
-    TRY_AS(os::AttachMount(made, place), "cgroup {}", tree.name);
+    TRY_AS(MountTree(context, tree, options, place), "cgroup {}", tree.name);
     TRY(LinkControllers(tmpfs, tree.name));
   }
   MountOptions rest = options;
@@ -88,9 +86,7 @@ Result<os::Fd> MountCgroups(const MountContext& context, const oci::Mount& mount
   if (!only_v2 && mount.type == "cgroup") return MountV1(context, options, target);
   if (unified == context.cgroups.end())
     return Fail(Code::kFailedPrecondition, "type: this machine has no cgroup2");
-  os::Fd made = TRY(MakeTree(context, *unified, options));
-  TRY(os::AttachMount(made, target));
-  return made;
+  return MountTree(context, *unified, options, target);
 }
 
 }  // namespace wasmoor::jail

@@ -1,24 +1,24 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "jail/mount_options.h"
 #include "wasmoor/base/result.h"
-#include "wasmoor/oci/spec.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/os/mount.h"
 
 namespace wasmoor::jail {
 
-// Attributes and propagation of a mount, attached or not.
+// Attributes and propagation as the options have them, in the order in which they are made.
+std::vector<os::MountChange> ChangesOf(const MountOptions& options);
+// Makes them, on an attached mount.
 Status SetOptions(const os::Fd& mount, const MountOptions& options);
 
-// A new filesystem, mounted with its options and attached nowhere yet.
-Result<os::Fd> NewFilesystem(const std::string& type, const std::string& source,
-                             const MountOptions& options);
-
-// Is there a parameter that only mount(2) can take: one longer than fsconfig(2) allows, such as the
-// layers of an overlay?
-bool NeedsClassicMount(const MountOptions& options);
-Status MountClassic(const oci::Mount& mount, const MountOptions& options, const os::Fd& target);
+// Makes a new filesystem and mounts it on the directory `target` with its options; the top of the
+// mount. By mount(2) if it has to be: where there is nothing else, and for a parameter that is
+// longer than fsconfig(2) allows, such as the layers of an overlay.
+Result<os::Fd> MountFilesystem(const std::string& type, const std::string& source,
+                               const MountOptions& options, const os::Fd& target);
 
 }  // namespace wasmoor::jail

@@ -6,6 +6,8 @@
 #include <array>
 #include <string_view>
 
+#include "wasmoor/os/mount.h"
+
 namespace wasmoor::jail {
 namespace {
 
@@ -151,22 +153,7 @@ std::vector<std::string> KnownMountOptions() {
 }
 
 unsigned long ClassicFlags(const MountOptions& options) {
-  constexpr std::array<std::pair<uint64_t, unsigned long>, 6> kBits = {{
-      {MOUNT_ATTR_RDONLY, MS_RDONLY},
-      {MOUNT_ATTR_NOSUID, MS_NOSUID},
-      {MOUNT_ATTR_NODEV, MS_NODEV},
-      {MOUNT_ATTR_NOEXEC, MS_NOEXEC},
-      {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME},
-      {MOUNT_ATTR_NOSYMFOLLOW, 256},  // MS_NOSYMFOLLOW of linux/mount.h.
-  }};
-  unsigned long flags = options.filesystem_bits;
-  for (const auto& [attribute, bit] : kBits) {
-    if ((options.set & attribute) != 0) flags |= bit;
-  }
-  const uint64_t atime = options.set & kAtime;
-  if (atime == MOUNT_ATTR_NOATIME) flags |= MS_NOATIME;
-  if (atime == MOUNT_ATTR_STRICTATIME) flags |= MS_STRICTATIME;
-  return flags;
+  return options.filesystem_bits | os::ClassicMountFlags(options.set);
 }
 
 }  // namespace wasmoor::jail

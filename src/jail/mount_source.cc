@@ -23,10 +23,12 @@ Status MapIds(const oci::Spec& spec, const oci::Mount& mount, const MountOptions
 }
 
 // None for whoever may not mount here, a user who makes a user namespace to be root in: the child
-// has that right, and the same ways to its sources as its maker.
+// has that right, and the same ways to its sources as its maker. None as well where there is no
+// open_tree(2): nothing else can be mounted in the child's namespace than what it opens there.
 Result<os::Fd> CloneIfAllowed(const os::Fd& directory, const char* path, os::Depth depth) {
   auto clone = os::CloneMount(directory, path, depth);
-  if (!clone && clone.error().error_number() == EPERM) return os::Fd();
+  if (!clone && (clone.error().error_number() == EPERM || clone.error().error_number() == ENOSYS))
+    return os::Fd();
   return clone;
 }
 
@@ -54,13 +56,25 @@ Result<MountSources> OpenMountSources(const oci::Spec& spec, const os::Fd& bundl
                               options.bind_tree ? os::Depth::kWholeTree : os::Depth::kThisMount),
                "{}: source {}", MountName(i, mount), mount.source);
     if (mapped && !sources.mounts[i].valid())
-      return Fail(Code::kPermissionDenied, "{}: only root can make idmapped mounts",
+      return Fail(Code::kPermissionDenied,
+                  "{}: only root can make idmapped mounts, and only with open_tree(2) and "
+                  "mount_setattr(2) (Linux 5.12, and no seccomp filter that forbids them)",
                   MountName(i, mount));
     if (mapped)
       TRY_AS(MapIds(spec, mount, options, sources.mounts[i], make_user_namespace), "{}",
              MountName(i, mount));
   }
   return sources;
+}
+
+Result<os::BindSource> OpenSource(const os::Fd& directory, const std::string& path,
+                                  os::Depth depth) {
+  auto opened = os::OpenBindSource(directory, path.c_str(), depth);
+  // Or OpenMountSources would have opened it.
+  if (opened || opened.error().error_number() != EACCES) return opened;
+  return tl::unexpected(std::move(opened).error().WithContext(
+      "the container's root has no way to it; to open it with the host's rights needs open_tree(2) "
+      "(Linux 5.2), and the right to mount"));
 }
 
 }  // namespace wasmoor::jail

@@ -65,14 +65,15 @@ class EmptyDirectories {
  public:
   Status Hide(const os::Fd& target) {
     if (first_.valid()) {
-      const os::Fd copy = TRY(os::CloneMount(first_, "", os::Depth::kThisMount));
-      return os::AttachMount(copy, target);
+      TRY(os::AttachBindSource(TRY(os::OpenBindSource(first_, "", os::Depth::kThisMount)), {},
+                               target));
+      return {};
     }
     MountOptions options;
     options.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     options.data = {"mode=755", "size=0", "nr_inodes=1"};
-    first_ = TRY(NewFilesystem("tmpfs", "tmpfs", options));
-    return os::AttachMount(first_, target);
+    first_ = TRY(MountFilesystem("tmpfs", "tmpfs", options, target));
+    return {};
   }
 
  private:
@@ -106,20 +107,22 @@ Status Rootfs::IsolatePropagation() {
 
 Status Rootfs::MountRoot() {
   const bool shared = PropagationType(plan_.spec.on_linux.rootfs_propagation) == MS_SHARED;
-  root_ = plan_.sources.root.valid()
-              ? std::move(plan_.sources.root)
-              : TRY(os::CloneMount(plan_.path.c_str(), os::Depth::kWholeTree));
+  os::BindSource source{std::move(plan_.sources.root), os::Depth::kWholeTree};
+  if (!source.file.valid())
+    source = TRY(OpenSource(plan_.bundle, plan_.path, os::Depth::kWholeTree));
   auto target = os::OpenAt(os::Fd(), plan_.path.c_str(), O_PATH | O_DIRECTORY);
   // A user namespace's root may have no way to it. Then it lies on top of "/", where it is out of
   // the way until it is changed to.
   if (!target && target.error().error_number() == EACCES)
     target = os::OpenAt(os::Fd(), "/", O_PATH | O_DIRECTORY);
   if (!target) return tl::unexpected(std::move(target).error());
+  std::vector<os::MountChange> changes;
   if (shared) {
-    TRY(os::SetMountAttributes(root_, {.propagation = MS_PRIVATE}, os::Depth::kWholeTree));
+    changes.push_back({{.propagation = MS_PRIVATE}, os::Depth::kWholeTree});
     TRY(MakePrivate(*target));
   }
-  return os::AttachMount(root_, *target);
+  root_ = TRY(os::AttachBindSource(std::move(source), changes, *target));
+  return {};
 }
 
 Status Rootfs::MakeMounts() {
@@ -152,8 +155,9 @@ Status Rootfs::MaskPaths() {
     if (S_ISDIR(status.st_mode)) {
       TRY_AS(directories.Hide(target), "linux.maskedPaths[{}] ({})", i, paths[i]);
     } else {
-      const os::Fd copy = TRY(os::CloneMount(null, "", os::Depth::kThisMount));
-      TRY_AS(os::AttachMount(copy, target), "linux.maskedPaths[{}] ({})", i, paths[i]);
+      os::BindSource copy = TRY(os::OpenBindSource(null, "", os::Depth::kThisMount));
+      TRY_AS(os::AttachBindSource(std::move(copy), {}, target), "linux.maskedPaths[{}] ({})", i,
+             paths[i]);
     }
   }
   return {};
@@ -161,14 +165,14 @@ Status Rootfs::MaskPaths() {
 
 Status Rootfs::ProtectPaths() {
   const auto& paths = plan_.spec.on_linux.readonly_paths;
+  const std::array readonly = {os::MountChange{{.set = MOUNT_ATTR_RDONLY}, os::Depth::kWholeTree}};
   for (size_t i = 0; i < paths.size(); ++i) {
     const std::string field = fmt::format("linux.readonlyPaths[{}] ({})", i, paths[i]);
     const os::Fd target = TRY_AS(FindInRoot(root_, paths[i]), "{}", field);
     if (!target.valid()) continue;
-    const os::Fd copy = TRY_AS(os::CloneMount(target, "", os::Depth::kWholeTree), "{}", field);
-    TRY_AS(os::SetMountAttributes(copy, {.set = MOUNT_ATTR_RDONLY}, os::Depth::kWholeTree), "{}",
-           field);
-    TRY_AS(os::AttachMount(copy, target), "{}", field);
+    os::BindSource copy =
+        TRY_AS(os::OpenBindSource(target, "", os::Depth::kWholeTree), "{}", field);
+    TRY_AS(os::AttachBindSource(std::move(copy), readonly, target), "{}", field);
   }
   return {};
 }
@@ -183,7 +187,8 @@ Status Rootfs::Enter(RootChange change) {
     TRY_AS(os::SetMountAttributes(root_, {.set = MOUNT_ATTR_RDONLY}, os::Depth::kThisMount),
            "root.readonly");
   if (change == RootChange::kDetach) {
-    root_ = TRY(os::CloneMount(root_, "", os::Depth::kWholeTree));
+    root_ = TRY_AS(os::CloneMount(root_, "", os::Depth::kWholeTree),
+                   "linux.namespaces: a container in the runtime's own mount namespace");
     return {};
   }
   if (change == RootChange::kPivot) {

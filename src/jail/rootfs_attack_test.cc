@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,12 +11,15 @@
 #include "jail/mount_target.h"
 #include "jail/mount_testing.h"
 #include "jail/rootfs.h"
+#include "wasmoor/os/features.h"
 #include "wasmoor/os/mount.h"
 
 // Roots whose owner works against the runtime while it mounts, and containers whose rights are
 // those of a user namespace.
 namespace wasmoor::jail {
 namespace {
+
+using ::testing::HasSubstr;
 
 class RootfsAttackTest : public ScratchRoot {
  protected:
@@ -145,6 +149,11 @@ TEST_F(RootfsAttackTest, AnIdmappedVolumeShowsTheOwnersOfItsMap) {
       {"/volume", "bind", "data", {"rbind", "idmap"}, {{0, 5000, 100}}, {{0, 6000, 100}}}};
   const os::Fd bundle(open(scratch_.c_str(), O_PATH | O_DIRECTORY));
   auto sources = OpenMountSources(spec, bundle, root_.native(), false, MakeUserNamespace);
+  if (!os::ProbeMountApi().yes()) {
+    ASSERT_FALSE(sources);
+    EXPECT_THAT(sources.error().message(), HasSubstr("only with open_tree(2)"));
+    return;
+  }
   if (!sources && sources.error().error_number() == EINVAL)
     GTEST_SKIP() << "the filesystem of the temporary directory has no idmapped mounts";
   ASSERT_TRUE(sources) << sources.error().message();
@@ -162,7 +171,10 @@ TEST_F(RootfsAttackTest, AnIdmappedVolumeShowsTheOwnersOfItsMap) {
 
 TEST_F(RootfsAttackTest, AUserNamespaceGetsItsVolumesDevicesAndTheHostsSys) {
   Write(scratch_ / "hidden/data/file", "x");
-  ASSERT_EQ(chmod((scratch_ / "hidden").c_str(), 0700), 0);
+  // What it has no way to can be mounted nevertheless, where a mount can be handed on to it.
+  const bool by_descriptor = os::ProbeMountApi().yes();
+  for (const std::filesystem::path& path : {scratch_, scratch_ / "hidden"})
+    ASSERT_EQ(chmod(path.c_str(), by_descriptor ? 0700 : 0755), 0);
   ASSERT_EQ(chmod(root_.c_str(), 0777), 0);
   oci::Spec spec;
   spec.root = oci::Root{root_.native(), false};
@@ -180,8 +192,9 @@ TEST_F(RootfsAttackTest, AUserNamespaceGetsItsVolumesDevicesAndTheHostsSys) {
     ASSERT_EQ(setresgid(0, 0, 0), 0);
     ASSERT_EQ(setresuid(0, 0, 0), 0);
     ASSERT_EQ(unshare(CLONE_NEWNS), 0);
+    const os::Fd again(open(scratch_.c_str(), O_PATH | O_DIRECTORY));
     auto rootfs =
-        Rootfs::Build({spec, bundle, root_.native(), std::move(*sources), true, false, {}});
+        Rootfs::Build({spec, again, root_.native(), std::move(*sources), true, false, {}});
     ASSERT_TRUE(rootfs) << rootfs.error().message();
     const auto entered = rootfs->Enter(RootChange::kPivot);
     ASSERT_TRUE(entered) << entered.error().message();
@@ -190,6 +203,27 @@ TEST_F(RootfsAttackTest, AUserNamespaceGetsItsVolumesDevicesAndTheHostsSys) {
     const os::Fd null(open("/dev/null", O_WRONLY));
     EXPECT_TRUE(null.valid());
     EXPECT_EQ(write(null.get(), "x", 1), 1);
+  });
+}
+
+TEST_F(RootfsAttackTest, AUserNamespaceWithoutAWayToItsRootIsToldWhatItNeeds) {
+  if (os::ProbeMountApi().yes()) GTEST_SKIP() << "needs a system without open_tree(2)";
+  oci::Spec spec;
+  spec.root = oci::Root{root_.native(), false};
+  const os::Fd bundle(open(scratch_.c_str(), O_PATH | O_DIRECTORY));
+  auto sources = OpenMountSources(spec, bundle, root_.native(), true, MakeUserNamespace);
+  ASSERT_TRUE(sources) << sources.error().message();
+  const std::vector<oci::IdMapping> map = {{0, 100000, 65536}};
+  const auto maps = MakeUserNamespace(map, map);
+  ASSERT_TRUE(maps) << maps.error().message();
+  InNamespaces(0, [&] {
+    ASSERT_EQ(setns(maps->get(), CLONE_NEWUSER), 0);
+    ASSERT_EQ(setresuid(0, 0, 0), 0);
+    ASSERT_EQ(unshare(CLONE_NEWNS), 0);
+    auto rootfs =
+        Rootfs::Build({spec, bundle, root_.native(), std::move(*sources), true, false, {}});
+    ASSERT_FALSE(rootfs);
+    EXPECT_THAT(rootfs.error().message(), HasSubstr("needs open_tree(2)"));
   });
 }
 

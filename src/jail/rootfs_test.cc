@@ -8,6 +8,7 @@
 
 #include "jail/attributes.h"
 #include "jail/mount_testing.h"
+#include "wasmoor/os/features.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -187,9 +188,12 @@ TEST_F(RootfsTest, NothingCoversProcExceptViewsOfLimits) {
 
 TEST_F(RootfsTest, ErrorsNameTheFieldAndWhatTheFilesystemSays) {
   spec_.mounts = {{"/data", "tmpfs", "tmpfs", {"size=lots"}, {}, {}}};
-  ExpectError("mounts[0] (/data): size=lots: tmpfs: Bad value for 'size'");
+  const bool explains = os::ProbeMountApi().yes();
+  ExpectError(explains ? "mounts[0] (/data): size=lots: tmpfs: Bad value for 'size'"
+                       : "mounts[0] (/data): mount tmpfs (size=lots): Invalid argument");
   spec_.mounts = {{"/data", "nosuchfs", "none", {}, {}, {}}};
-  ExpectError("mounts[0] (/data): fsopen nosuchfs");
+  ExpectError(explains ? "mounts[0] (/data): fsopen nosuchfs"
+                       : "mounts[0] (/data): mount nosuchfs");
   spec_.mounts.clear();
   AddBind("missing", "/data", {});
   ExpectError("mounts[0] (/data): source missing");

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "os/mount_classic.h"
 #include "wasmoor/os/features.h"
 
 namespace wasmoor::os {
@@ -47,22 +48,6 @@ std::vector<std::string> ReadLines(const std::string& path) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) lines.push_back(line);
   return lines;
-}
-
-// Spaces and the like stand as \040 in mountinfo (proc(5)).
-std::string Unescape(const std::string& text) {
-  constexpr size_t kDigits = 3;
-  constexpr int kOctal = 8;
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + kDigits < text.size()) {
-      plain += static_cast<char>(std::strtol(text.substr(i + 1, kDigits).c_str(), nullptr, kOctal));
-      i += kDigits;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
 }
 
 // The path of this process's group in a hierarchy: of v2 the line "0::PATH", of v1 the one that
@@ -158,7 +143,7 @@ std::vector<Cgroup> FindCgroups() {
     if (type != "cgroup" && type != "cgroup2") continue;
     Cgroup group;
     group.version = type == "cgroup2" ? 2 : 1;
-    group.mount = Unescape(fields[4]);
+    group.mount = UnescapeMountField(fields[4]);
     if (group.version == 1) {
       for (const std::string& option : Split(fields[dash + 3], ',')) {
         if (option != "rw" && option != "ro" && option != "xattr" && option != "clone_children" &&
@@ -167,7 +152,8 @@ std::vector<Cgroup> FindCgroups() {
       }
     }
     const std::string controller = group.controllers.empty() ? "" : group.controllers.front();
-    group.directory = DirectoryOf(group.mount, Unescape(fields[3]), OwnPath(own, controller));
+    group.directory =
+        DirectoryOf(group.mount, UnescapeMountField(fields[3]), OwnPath(own, controller));
     Describe(group);
     groups.push_back(std::move(group));
   }

@@ -7,8 +7,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <string_view>
+
+#include "os/mount_classic.h"
+#include "wasmoor/os/features.h"
 
 namespace wasmoor::os {
 namespace {
@@ -17,21 +21,72 @@ namespace {
 constexpr int kTriesAgainstRenames = 256;
 constexpr size_t kMessageBytes = 512;
 
+// A system call that this process may turn out not to have.
+class MaybeMissing {
+ public:
+  using Probe = Support (*)();
+  constexpr explicit MaybeMissing(Probe probe) : probe_(probe) {}
+
+  bool missing() const { return missing_; }
+  // Takes note of what a call failed with. EPERM may also be a lack of rights, which the probe
+  // needs none of.
+  bool IsMissing(int error) {
+    if (error == EPERM && !probed_.exchange(true)) missing_ = !probe_().yes();
+    if (error == ENOSYS) missing_ = true;
+    return missing_;
+  }
+
+ private:
+  Probe probe_;
+  std::atomic<bool> missing_ = false, probed_ = false;
+};
+// fsopen(2) is as old as open_tree(2), and a filter that forbids one of them forbids both.
+constinit MaybeMissing trees{ProbeMountApi}, contexts{ProbeMountApi},
+    attributes_call{ProbeIdmappedMounts};
+
+constexpr const char* kMissing = "is missing in this kernel, or a seccomp filter forbids it";
+
 unsigned Recursive(Depth depth) { return depth == Depth::kWholeTree ? AT_RECURSIVE : 0; }
 
 Result<Fd> Clone(int directory, const char* path, Depth depth) {
   const unsigned flags =
       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | Recursive(depth) | (*path == '\0' ? AT_EMPTY_PATH : 0);
-  Fd tree(open_tree(directory, path, flags));
-  if (!tree.valid()) return FailErrno(errno, "open_tree {}", path);
-  return tree;
+  if (!trees.missing()) {
+    Fd tree(open_tree(directory, path, flags));
+    if (tree.valid()) return tree;
+    const int error = errno;
+    if (!trees.IsMissing(error)) return FailErrno(error, "open_tree {}", path);
+  }
+  return FailErrno(ENOSYS, "needs open_tree(2) (Linux 5.2), which {}", kMissing);
+}
+
+Result<BindSource> OpenSource(int directory, const char* path, Depth depth) {
+  auto clone = Clone(directory, path, depth);
+  if (clone) return BindSource{std::move(*clone), depth, true};
+  if (clone.error().error_number() != ENOSYS) return tl::unexpected(std::move(clone).error());
+  Fd place(*path == '\0' ? fcntl(directory, F_DUPFD_CLOEXEC, 0)
+                         : openat(directory, path, O_PATH | O_CLOEXEC));
+  if (!place.valid()) return FailErrno(errno, "open {}", path);
+  return BindSource{std::move(place), depth, false};
 }
 
 Status SetAttributes(const Fd& mount, struct mount_attr* attributes, Depth depth) {
-  if (mount_setattr(mount.get(), "", AT_EMPTY_PATH | Recursive(depth), attributes,
-                    sizeof(*attributes)) != 0)
-    return FailErrno(errno, "mount_setattr");
-  return {};
+  if (!attributes_call.missing()) {
+    if (mount_setattr(mount.get(), "", AT_EMPTY_PATH | Recursive(depth), attributes,
+                      sizeof(*attributes)) == 0)
+      return {};
+    const int error = errno;
+    if (!attributes_call.IsMissing(error)) return FailErrno(error, "mount_setattr");
+  }
+  return FailErrno(ENOSYS, "needs mount_setattr(2) (Linux 5.12), which {}", kMissing);
+}
+
+Status ChangeByDescriptor(const Fd& mount, const MountAttributes& attributes, Depth depth) {
+  struct mount_attr raw = {};
+  raw.attr_set = attributes.set;
+  raw.attr_clr = attributes.clear;
+  raw.propagation = attributes.propagation;
+  return SetAttributes(mount, &raw, depth);
 }
 
 Status Enter(const Fd& directory) {
@@ -54,6 +109,14 @@ Result<Fd> CloneMount(const Fd& directory, const char* path, Depth depth) {
 
 Result<Fd> CloneMount(const char* path, Depth depth) { return Clone(AT_FDCWD, path, depth); }
 
+Result<BindSource> OpenBindSource(const Fd& directory, const char* path, Depth depth) {
+  return OpenSource(directory.get(), path, depth);
+}
+
+Result<BindSource> OpenBindSource(const char* path, Depth depth) {
+  return OpenSource(AT_FDCWD, path, depth);
+}
+
 Status AttachMount(const Fd& mount, const Fd& target) {
   if (move_mount(mount.get(), "", target.get(), "",
                  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
@@ -61,10 +124,36 @@ Status AttachMount(const Fd& mount, const Fd& target) {
   return {};
 }
 
+Result<Fd> AttachBindSource(BindSource source, std::span<const MountChange> changes,
+                            const Fd& target) {
+  if (source.unattached) {
+    // Linux 5.2 can attach what it cannot change before 5.12.
+    while (!changes.empty()) {
+      const MountChange& change = changes.front();
+      const Status changed = ChangeByDescriptor(source.file, change.attributes, change.depth);
+      if (!changed) {
+        if (changed.error().error_number() == ENOSYS) break;
+        return tl::unexpected(changed.error());
+      }
+      changes = changes.subspan(1);
+    }
+    TRY(AttachMount(source.file, target));
+  } else {
+    source.file = TRY(BindOnto(source.file, source.depth, target));
+  }
+  for (const MountChange& change : changes)
+    TRY(SetMountAttributes(source.file, change.attributes, change.depth));
+  return std::move(source.file);
+}
+
 Result<FilesystemContext> FilesystemContext::Open(const char* type) {
-  Fd context(fsopen(type, FSOPEN_CLOEXEC));
-  if (!context.valid()) return FailErrno(errno, "fsopen {}", type);
-  return FilesystemContext(std::move(context));
+  if (!contexts.missing()) {
+    Fd context(fsopen(type, FSOPEN_CLOEXEC));
+    if (context.valid()) return FilesystemContext(std::move(context));
+    const int error = errno;
+    if (!contexts.IsMissing(error)) return FailErrno(error, "fsopen {}", type);
+  }
+  return FailErrno(ENOSYS, "{}: needs fsopen(2) (Linux 5.2), which {}", type, kMissing);
 }
 
 // The context holds what the filesystem has to say, one message a read, each after a letter that
@@ -102,11 +191,9 @@ Result<Fd> FilesystemContext::Mount(uint64_t attributes) {
 }
 
 Status SetMountAttributes(const Fd& mount, const MountAttributes& attributes, Depth depth) {
-  struct mount_attr raw = {};
-  raw.attr_set = attributes.set;
-  raw.attr_clr = attributes.clear;
-  raw.propagation = attributes.propagation;
-  return SetAttributes(mount, &raw, depth);
+  Status changed = ChangeByDescriptor(mount, attributes, depth);
+  if (changed || changed.error().error_number() != ENOSYS) return changed;
+  return ChangeAttached(mount, attributes, depth);
 }
 
 Status SetMountIds(const Fd& mount, const Fd& user_namespace, Depth depth) {
@@ -116,12 +203,11 @@ Status SetMountIds(const Fd& mount, const Fd& user_namespace, Depth depth) {
   return SetAttributes(mount, &raw, depth);
 }
 
-Status MountOnto(const Fd& target, const char* source, const char* type, unsigned long flags,
-                 const char* data) {
-  const std::string path = fmt::format("/proc/self/fd/{}", target.get());
-  if (mount(source, path.c_str(), type, flags, data) != 0)
-    return FailErrno(errno, "mount {}", type);
-  return {};
+Result<Fd> MountOnto(const Fd& target, const char* source, const char* type, unsigned long flags,
+                     const char* data) {
+  if (mount(source, PathOf(target).c_str(), type, flags, data) != 0)
+    return FailErrno(errno, "mount {} ({})", type, data);
+  return OpenTop(target, target);
 }
 
 Status SetPropagation(const char* path, unsigned long propagation, Depth depth) {
@@ -178,6 +264,8 @@ Result<bool> IsMountRoot(const Fd& file) {
   struct statx status = {};
   if (statx(file.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0)
     return FailErrno(errno, "statx");
+  if ((status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0)
+    return FailErrno(ENOSYS, "the top of a mount is only told by Linux 5.8 and later");
   return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,15 +11,18 @@
 #include "wasmoor/os/fd.h"
 
 // Mounts by descriptor (mount_setattr(2), open_tree(2), move_mount(2), fsopen(2): Linux 5.12 and
-// later), and mount(2) where it can do what they cannot. They change the mount namespace of the
-// calling thread. An Error carries the errno of the call.
+// later), and mount(2) where it can do what they cannot, or where they are missing: ENOSYS, or
+// EPERM of a seccomp filter around this process. The first call that is answered so settles it for
+// the process. They change the mount namespace of the calling thread. An Error carries the errno of
+// the call; ENOSYS is also that of a filter.
 namespace wasmoor::os {
 
 enum class Depth : uint8_t { kThisMount, kWholeTree };
 
 // A descriptor of a new, unattached copy of the mount that `path` (below `directory`; empty:
 // itself) lies on, from that path downwards; with kWholeTree also of the mounts below. It vanishes
-// with the descriptor unless it is attached. A symbolic link at the end is followed.
+// with the descriptor unless it is attached. A symbolic link at the end is followed. ENOSYS:
+// nothing else than open_tree(2) can do this.
 Result<Fd> CloneMount(const Fd& directory, const char* path, Depth depth);
 // The same of a path from the current directory.
 Result<Fd> CloneMount(const char* path, Depth depth);
@@ -27,10 +31,36 @@ Result<Fd> CloneMount(const char* path, Depth depth);
 // The descriptor stays valid and means the mount where it is now.
 Status AttachMount(const Fd& mount, const Fd& target);
 
+// What a bind mount is to show: an unattached copy, or, where there can be none, the place itself.
+// Then it must be in the mount namespace that it is attached in.
+struct BindSource {
+  Fd file;
+  Depth depth = Depth::kThisMount;
+  bool unattached = true;
+};
+// As CloneMount, but without its ENOSYS.
+Result<BindSource> OpenBindSource(const Fd& directory, const char* path, Depth depth);
+Result<BindSource> OpenBindSource(const char* path, Depth depth);
+
+// mount_setattr(2) of the mount that a descriptor stands at the top of. Bits in neither stay.
+struct MountAttributes {
+  uint64_t set = 0, clear = 0;  // MOUNT_ATTR_*.
+  uint64_t propagation = 0;     // MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE; 0: as it is.
+};
+struct MountChange {
+  MountAttributes attributes;
+  Depth depth = Depth::kThisMount;
+};
+// Attaches `source` onto `target` with these changes, which are made in order: before it is
+// attached, or right afterwards where mount(2) has to do it. The top of the mount where it is now.
+Result<Fd> AttachBindSource(BindSource source, std::span<const MountChange> changes,
+                            const Fd& target);
+
 // A filesystem that is being set up (fsopen(2)). Not thread-safe.
 class FilesystemContext {
  public:
-  static Result<FilesystemContext> Open(const char* type);  // ENODEV: the kernel has no such type.
+  // ENODEV: the kernel has no such type. ENOSYS: MountOnto is all there is.
+  static Result<FilesystemContext> Open(const char* type);
   // A parameter of the filesystem; kInvalidArgument says what the filesystem itself says about it.
   // A value has at most kMaxParameter bytes: a limit of fsconfig(2), not of mount(2).
   Status Set(const char* name, const char* value);
@@ -47,20 +77,19 @@ class FilesystemContext {
   Fd context_;
 };
 
-// mount_setattr(2) of the mount `mount` stands at the top of. Bits in neither stay as they are.
-struct MountAttributes {
-  uint64_t set = 0, clear = 0;  // MOUNT_ATTR_*.
-  uint64_t propagation = 0;     // MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE; 0: as it is.
-};
+// Where mount(2) has to do it: only of an attached mount, and with kWholeTree of one mount after
+// another, where an error leaves some changed.
 Status SetMountAttributes(const Fd& mount, const MountAttributes& attributes, Depth depth);
 // Lets the mount show owners as the user namespace maps them. Only for a mount that is not attached
-// yet; EINVAL: the filesystem cannot do it.
+// yet; EINVAL: the filesystem cannot do it. ENOSYS: nothing else than mount_setattr(2) can.
 Status SetMountIds(const Fd& mount, const Fd& user_namespace, Depth depth);
 
-// mount(2) of a new filesystem onto `target`, for parameters that fsconfig(2) cannot take. Needs
-// /proc, to name the target.
-Status MountOnto(const Fd& target, const char* source, const char* type, unsigned long flags,
-                 const char* data);
+// mount(2) of a new filesystem onto the directory `target`, for parameters that fsconfig(2) cannot
+// take; the top of the mount. Needs /proc, to name the target.
+Result<Fd> MountOnto(const Fd& target, const char* source, const char* type, unsigned long flags,
+                     const char* data);
+// MOUNT_ATTR_* as MS_* of mount(2).
+unsigned long ClassicMountFlags(uint64_t attributes);
 
 // Propagation of the mount at `path` (MS_SLAVE, …) and with kWholeTree of all below it.
 Status SetPropagation(const char* path, unsigned long propagation, Depth depth);
