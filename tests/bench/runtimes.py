@@ -40,22 +40,23 @@ class Runtime:
         return self._command([*self._words("create", "--bundle", bundle, name), THEN,
                               *self._words("start", name), THEN, *self._words("delete", name)])
 
-    def execute(self, *words):
-        """Another process in the container that `running` has made."""
-        return self._command(self._words("exec", self._id("running"), *words))
+    def execute(self, container, *words):
+        """Another process in a container that `running` has made."""
+        return self._command(self._words("exec", container, *words))
 
-    def state(self):
-        return self._command(self._words("state", self._id("running")))
+    def state(self, container):
+        return self._command(self._words("state", container))
 
     def version(self):
         return self._command([self._program, "--version"])
 
     @contextlib.contextmanager
     def running(self, bundle):
-        name = self._id("running")
+        """A container's name while it runs."""
+        name = self._id(bundle.name)
         self._do("run", "--detach", "--bundle", bundle, name)
         try:
-            yield
+            yield name
         finally:
             self._do("delete", "--force", name)
 
