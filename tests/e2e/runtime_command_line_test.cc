@@ -109,6 +109,15 @@ TEST_F(RuntimeCommandLineTest, OptionsOfOthersAreTaken) {
               AllOf(Ends(1), Complains(HasSubstr("must be auto, true or false"))));
 }
 
+TEST_F(RuntimeCommandLineTest, ARootThatIsRelativeIsThatOfTheWorkingDirectory) {
+  const fs::path here = MakeDirectory("here");
+  EXPECT_THAT(Command({FolderFrom("WASMOOR_BIN") / "wasmoor-runtime", "--root", "state", "list"})
+                  .In(here)
+                  .Run(),
+              AllOf(Ends(0), IsSilent()));
+  EXPECT_TRUE(fs::is_directory(here / "state"));
+}
+
 TEST_F(RuntimeCommandLineTest, AMistakeIsToldAndEndsWithOne) {
   EXPECT_THAT(Do({"strat", "c1"}), AllOf(Ends(1), Complains(HasSubstr("did you mean 'start'"))));
   EXPECT_THAT(Do({"start"}), AllOf(Ends(1), Complains(HasSubstr("CONTAINER is missing"))));

@@ -3,6 +3,7 @@
 #include <seccomp.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cmd/engines.h"
@@ -161,6 +162,9 @@ void Runtime::Debug(std::string_view message) {
 
 Result<jail::Containers> Runtime::Open() {
   if (root_.empty()) root_ = TRY(DefaultStateRoot(Caller::Now(), rootless_));
+  std::error_code failed;
+  root_ = std::filesystem::absolute(root_, failed);
+  if (failed) return FailErrno(failed.value(), "--root");
   Debug(fmt::format("containers are kept in {}", root_));
   return jail::Containers::Open({.root = root_, .systemd_cgroup = systemd_cgroup_});
 }
