@@ -17,6 +17,7 @@
 #include "jail/spawn.h"
 #include "jail/start_gate.h"
 #include "jail/sysctl.h"
+#include "wasmoor/os/capability.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::jail {
@@ -26,17 +27,8 @@ using oci::NamespaceType;
 
 constexpr const char* kConfig = "config.json";
 
-// A user who is not root on the machine may be without control groups; limits that nobody would
+// A user who is not root of the machine may be without control groups; limits that nobody would
 // keep are refused all the same.
-bool IsRootOfMachine() {
-  if (::geteuid() != 0) return false;
-  const auto file = os::OpenAt(os::Fd(), "/proc/self/uid_map", O_RDONLY);
-  const auto bytes = file ? os::ReadAll(*file, 4096) : tl::unexpected(file.error());
-  if (!bytes) return true;
-  const std::string text(bytes->begin(), bytes->end());
-  return text.find("4294967295") != std::string::npos;
-}
-
 bool LimitsAnything(const std::optional<oci::Resources>& resources) {
   if (!resources) return false;
   const auto& memory = resources->memory;
@@ -173,7 +165,7 @@ Status Creation::MakeGroup(Status planned) {
     return {};
   };
   Status made = make();
-  if (made || IsRootOfMachine()) return made;
+  if (made || os::IsRootOfMachine()) return made;
   if (LimitsAnything(resources))
     return TRY_AS(std::move(made), "linux.resources: cannot be kept without rights"), Status();
   if (group_) static_cast<void>(group_->Remove());
