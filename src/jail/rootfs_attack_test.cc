@@ -95,6 +95,7 @@ TEST_F(RootfsAttackTest, NoMountLandsOutsideWhileLinksAreSwapped) {
   for (int i = 0; i < 20; ++i) {
     spec.mounts.push_back({"/volume", "bind", "data", {"rbind"}, {}, {}});
     spec.mounts.push_back({"/volume/t", "tmpfs", "tmpfs", {"mode=700"}, {}, {}});
+    spec.mounts.push_back({"/volume/f", "bind", "data/file", {"bind", "ro"}, {}, {}});
     spec.on_linux.masked_paths.emplace_back("/volume/secret");
   }
   const Swapper swapper(root_, outside_);
@@ -105,6 +106,8 @@ TEST_F(RootfsAttackTest, NoMountLandsOutsideWhileLinksAreSwapped) {
       auto rootfs = Rootfs::Build({spec, bundle, root_.native(), {}, false, false, {}});
       const std::string mounts = Read("/proc/self/mountinfo");
       EXPECT_EQ(mounts.find(" " + outside_.native()), std::string::npos) << mounts;
+      // Whichever way it went, what was to be read-only is.
+      EXPECT_TRUE(!rootfs || mounts.find("/f rw,") == std::string::npos) << mounts;
       EXPECT_EQ(Read(outside_ / "secret"), "secret");
     });
     ++built;
