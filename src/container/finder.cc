@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "jail/mount_options.h"
+#include "jail/rootfs/mount_options.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/mount.h"
 

@@ -41,9 +41,6 @@ struct Attributes {
   std::optional<cpu_set_t> initial_cpus, final_cpus;  // process.execCPUAffinity.
 };
 
-// Whether there is anybody to keep a label of SELinux's (/sys/fs/selinux, selinux(8)).
-bool KernelHasSelinux();
-
 // kInvalidArgument and kUnimplemented (of a capability that this kernel does not know, of a label
 // for a security module that it does not have). Changes nothing. `personality`: linux.personality.
 Result<Attributes> ParseAttributes(const oci::Process& process,

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "jail/attributes.h"
+#include "wasmoor/os/features.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -126,7 +127,7 @@ Status CheckLabels(const oci::Process& process) {
         Code::kUnimplemented,
         "process.apparmorProfile: '{}' cannot be enforced: this kernel runs without AppArmor",
         process.apparmor_profile);
-  if (!process.selinux_label.empty() && !KernelHasSelinux())
+  if (!process.selinux_label.empty() && !os::HasSelinux())
     return Fail(Code::kUnimplemented,
                 "process.selinuxLabel: '{}' cannot be enforced: this kernel runs without SELinux",
                 process.selinux_label);
@@ -134,8 +135,6 @@ Status CheckLabels(const oci::Process& process) {
 }
 
 }  // namespace
-
-bool KernelHasSelinux() { return ::access("/sys/fs/selinux/enforce", F_OK) == 0; }
 
 Result<cpu_set_t> ParseCpuList(std::string_view list, std::string_view field) {
   cpu_set_t set;

@@ -10,10 +10,10 @@
 
 #include "jail/attend.h"
 #include "jail/container_parts.h"
-#include "jail/device.h"
 #include "jail/hook.h"
 #include "jail/id_map.h"
 #include "jail/no_program.h"
+#include "jail/rootfs/device.h"
 #include "jail/spawn.h"
 #include "jail/start_gate.h"
 #include "jail/sysctl.h"

@@ -2,10 +2,10 @@
 
 #include <vector>
 
-#include "jail/mount.h"
 #include "jail/namespaces.h"
 #include "jail/process.h"
-#include "jail/rootfs.h"
+#include "jail/rootfs/mount.h"
+#include "jail/rootfs/rootfs.h"
 #include "wasmoor/cgroup/entry.h"
 #include "wasmoor/oci/bundle.h"
 

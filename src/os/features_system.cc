@@ -165,4 +165,6 @@ bool IsSystemdInit() {
   return lstat("/run/systemd/system", &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+bool HasSelinux() { return ::access("/sys/fs/selinux/enforce", F_OK) == 0; }
+
 }  // namespace wasmoor::os

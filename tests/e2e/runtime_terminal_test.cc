@@ -31,17 +31,30 @@ class RuntimeTerminalTest : public RuntimeTest {
   Command RunBundle(const fs::path& bundle) const {
     return Runtime({"run", "--bundle", bundle, "c1"});
   }
+
+  // `wasmoor-runtime WORDS...` on a terminal of the test's, whose settings were read before.
+  struct OnTerminal {
+    std::unique_ptr<Process> running;
+    std::string before;
+  };
+  OnTerminal StartOnTerminal(std::vector<std::string> words) const {
+    const std::string script = "echo waiting; read go; exec \"$@\"";
+    words.insert(words.begin(), {"sh", "-euc", script, "sh",
+                                 FolderFrom("WASMOOR_BIN") / "wasmoor-runtime", "--root", root});
+    OnTerminal on{Command(std::move(words)).OnTerminal().Start(), ""};
+    EXPECT_TRUE(on.running->Says("waiting"));
+    on.before = on.running->TerminalSettings();
+    on.running->Type("\n");
+    return on;
+  }
 };
 
 TEST_F(RuntimeTerminalTest, WhatIsTypedIsTheContainersAndOursIsAsItWasAfterwards) {
   REQUIRE_CONTAINERS();
-  const auto running =
-      RunBundle(TerminalBundle({"sh", "-c",
-                                "tty; trap 'echo inter''rupted' INT; echo ready; "
-                                "until read line; do :; done; echo got $line; exit 5"}))
-          .OnTerminal()
-          .Start();
-  const std::string before = running->TerminalSettings();
+  const fs::path bundle = TerminalBundle({"sh", "-c",
+                                          "tty; trap 'echo inter''rupted' INT; echo ready; "
+                                          "until read line; do :; done; echo got $line; exit 5"});
+  const auto [running, before] = StartOnTerminal({"run", "--bundle", bundle, "c1"});
   ASSERT_TRUE(running->Says("ready"));
   EXPECT_NE(running->TerminalSettings(), before) << "raw mode";
   running->Type("\x03");
@@ -55,9 +68,8 @@ TEST_F(RuntimeTerminalTest, WhatIsTypedIsTheContainersAndOursIsAsItWasAfterwards
 
 TEST_F(RuntimeTerminalTest, OursIsAsItWasAlsoAfterASignal) {
   REQUIRE_CONTAINERS();
-  const auto running =
-      RunBundle(TerminalBundle({"sh", "-c", "echo ready; exec sleep 100"})).OnTerminal().Start();
-  const std::string before = running->TerminalSettings();
+  const fs::path bundle = TerminalBundle({"sh", "-c", "echo ready; exec sleep 100"});
+  const auto [running, before] = StartOnTerminal({"run", "--bundle", bundle, "c1"});
   ASSERT_TRUE(running->Says("ready"));
   ASSERT_THAT(Do({"kill", "c1", "KILL"}), Ends(0));
   EXPECT_THAT(running->Wait(), Ends(128 + SIGKILL));
@@ -103,8 +115,7 @@ TEST_F(RuntimeTerminalTest, AllOfItsOutputComes) {
 TEST_F(RuntimeTerminalTest, ExecMayHaveOneOfItsOwn) {
   REQUIRE_CONTAINERS();
   Start("c1", {"sleep", "100"});
-  const auto running = Runtime({"exec", "--tty", "c1", "sh"}).OnTerminal().Start();
-  const std::string before = running->TerminalSettings();
+  const auto [running, before] = StartOnTerminal({"exec", "--tty", "c1", "sh"});
   running->Type("tty; exit 3\r");
   EXPECT_THAT(running->Wait(), AllOf(Ends(3), Prints(HasSubstr("/dev/pts/"))));
   EXPECT_EQ(running->TerminalSettings(), before);

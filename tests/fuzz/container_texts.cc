@@ -8,7 +8,7 @@
 #include "fuzz/input.h"
 #include "fuzz/scratch.h"
 #include "jail/attributes.h"
-#include "jail/mount_options.h"
+#include "jail/rootfs/mount_options.h"
 #include "wasmoor/base/check.h"
 #include "wasmoor/cgroup/group.h"
 #include "wasmoor/os/capability.h"

@@ -4,7 +4,7 @@
 
 #include "fuzz/targets.h"
 #include "jail/attributes.h"
-#include "jail/mount_options.h"
+#include "jail/rootfs/mount_options.h"
 #include "wasmoor/base/check.h"
 #include "wasmoor/oci/spec.h"
 

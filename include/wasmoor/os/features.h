@@ -77,6 +77,7 @@ struct Cgroup {
 };
 std::vector<Cgroup> FindCgroups();
 bool IsSystemdInit();  // sd_booted(3).
+bool HasSelinux();     // Is there anybody to keep its labels (selinux(8))?
 
 // The address space that this process can reserve in one piece, up to `bytes`: it is mapped without
 // access and unmapped again. kResourceExhausted says what stands against it.

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cmd/line/json_text.h"
-#include "jail/mount_options.h"
+#include "jail/rootfs/mount_options.h"
 #include "seccomp/names.h"
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/oci/state.h"

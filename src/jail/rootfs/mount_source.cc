@@ -1,6 +1,6 @@
 #include <cerrno>
 
-#include "jail/mount.h"
+#include "jail/rootfs/mount.h"
 #include "wasmoor/os/mount.h"
 
 namespace wasmoor::jail {

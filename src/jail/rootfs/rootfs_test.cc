@@ -1,4 +1,4 @@
-#include "jail/rootfs.h"
+#include "jail/rootfs/rootfs.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -6,8 +6,7 @@
 
 #include <cerrno>
 
-#include "jail/attributes.h"
-#include "jail/mount_testing.h"
+#include "jail/rootfs/mount_testing.h"
 #include "wasmoor/os/features.h"
 
 namespace wasmoor::jail {
@@ -106,7 +105,7 @@ TEST_F(RootfsTest, AUsualContainerFindsItsTree) {
 }
 
 TEST_F(RootfsTest, ALabelOfFilesystemsIsNoErrorWithoutSelinux) {
-  if (KernelHasSelinux()) GTEST_SKIP() << "needs a kernel without SELinux";
+  if (os::HasSelinux()) GTEST_SKIP() << "needs a kernel without SELinux";
   AddUsualMounts();
   spec_.on_linux.mount_label = "system_u:object_r:svirt_sandbox_file_t:s0:c715,c811";
   Inside([] { EXPECT_EQ(::access("/dev/pts/ptmx", F_OK), 0); });

@@ -1,4 +1,4 @@
-#include "jail/mount_copy.h"
+#include "jail/rootfs/mount_copy.h"
 
 #include <fcntl.h>
 #include <sys/sendfile.h>

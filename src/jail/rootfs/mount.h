@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "jail/mount_options.h"
+#include "jail/rootfs/mount_options.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/os/fd.h"

@@ -1,4 +1,4 @@
-#include "jail/mount.h"
+#include "jail/rootfs/mount.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -11,10 +11,10 @@
 #include <cerrno>
 #include <string_view>
 
-#include "jail/mount_cgroup.h"
-#include "jail/mount_copy.h"
-#include "jail/mount_filesystem.h"
-#include "jail/mount_target.h"
+#include "jail/rootfs/mount_cgroup.h"
+#include "jail/rootfs/mount_copy.h"
+#include "jail/rootfs/mount_filesystem.h"
+#include "jail/rootfs/mount_target.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/mount.h"
 

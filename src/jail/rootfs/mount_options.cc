@@ -1,4 +1,4 @@
-#include "jail/mount_options.h"
+#include "jail/rootfs/mount_options.h"
 
 #include <sys/mount.h>
 

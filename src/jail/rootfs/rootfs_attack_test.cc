@@ -8,9 +8,9 @@
 #include <csignal>
 #include <thread>
 
-#include "jail/mount_target.h"
-#include "jail/mount_testing.h"
-#include "jail/rootfs.h"
+#include "jail/rootfs/mount_target.h"
+#include "jail/rootfs/mount_testing.h"
+#include "jail/rootfs/rootfs.h"
 #include "wasmoor/os/features.h"
 #include "wasmoor/os/mount.h"
 

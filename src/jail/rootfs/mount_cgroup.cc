@@ -1,4 +1,4 @@
-#include "jail/mount_cgroup.h"
+#include "jail/rootfs/mount_cgroup.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <string_view>
 
-#include "jail/mount_filesystem.h"
+#include "jail/rootfs/mount_filesystem.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/mount.h"
 

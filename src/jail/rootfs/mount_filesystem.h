@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "jail/mount_options.h"
+#include "jail/rootfs/mount_options.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
 #include "wasmoor/os/mount.h"

@@ -1,4 +1,4 @@
-#include "jail/mount_target.h"
+#include "jail/rootfs/mount_target.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "jail/mount.h"
+#include "jail/rootfs/mount.h"
 
 namespace wasmoor::jail {
 

@@ -1,4 +1,4 @@
-#include "jail/device.h"
+#include "jail/rootfs/device.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <string>
 
-#include "jail/mount_target.h"
+#include "jail/rootfs/mount_target.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/mount.h"
 

@@ -1,4 +1,4 @@
-#include "jail/mount_filesystem.h"
+#include "jail/rootfs/mount_filesystem.h"
 
 #include <sys/mount.h>
 

@@ -1,4 +1,4 @@
-#include "jail/mount_testing.h"
+#include "jail/rootfs/mount_testing.h"
 
 #include "support/namespaces.h"
 

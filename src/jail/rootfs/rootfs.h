@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "jail/mount.h"
+#include "jail/rootfs/mount.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/os/fd.h"

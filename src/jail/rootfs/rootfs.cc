@@ -1,4 +1,4 @@
-#include "jail/rootfs.h"
+#include "jail/rootfs/rootfs.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -10,10 +10,10 @@
 #include <cerrno>
 #include <string_view>
 
-#include "jail/attributes.h"
-#include "jail/device.h"
-#include "jail/mount_filesystem.h"
-#include "jail/mount_target.h"
+#include "jail/rootfs/device.h"
+#include "jail/rootfs/mount_filesystem.h"
+#include "jail/rootfs/mount_target.h"
+#include "wasmoor/os/features.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/mount.h"
 
@@ -128,7 +128,7 @@ Status Rootfs::MountRoot() {
 Status Rootfs::MakeMounts() {
   const oci::Spec& spec = plan_.spec;
   // Unlike a process's, a filesystem's label confines nothing by itself: engines give one always.
-  const std::string label = KernelHasSelinux() ? spec.on_linux.mount_label : "";
+  const std::string label = os::HasSelinux() ? spec.on_linux.mount_label : "";
   const MountContext context{
       root_, plan_.bundle, plan_.user_namespace, plan_.cgroup_namespace, plan_.cgroups, label};
   const os::Fd none;
