@@ -1,5 +1,6 @@
-// A WebAssembly host of one's own on the library: guests may call two functions that wasmoor does not
-// have, beside all of WASI. Everything else - cache, limits, deadlines, how a guest ends - comes along.
+// A WebAssembly host of one's own on the library: guests may call two functions that wasmoor does
+// not have, beside all of WASI. Everything else - cache, limits, deadlines, how a guest ends -
+// comes along.
 #include <wasmoor/base/result.h>
 #include <wasmoor/program/program.h>
 #include <wasmoor/wasm/wasmtime.h>

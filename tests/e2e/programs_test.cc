@@ -173,7 +173,8 @@ TEST_F(ProgramsTest, AGoProgramSaysWhatItMayNotSee) {
 TEST_F(ProgramsTest, ACppProgramCountsWordsWithTheStandardLibrary) {
   std::string text;
   for (int i = 0; i < 5000; ++i)
-    text += (i % 7 == 0 ? "Word" : "word") + std::to_string(i * i % 997) + (i % 11 == 0 ? "\n" : " ");
+    text +=
+        (i % 7 == 0 ? "Word" : "word") + std::to_string(i * i % 997) + (i % 11 == 0 ? "\n" : " ");
   std::map<std::string, size_t> counts;
   std::istringstream words(text);
   for (std::string word; words >> word;) {

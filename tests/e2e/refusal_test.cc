@@ -176,12 +176,14 @@ TEST_F(RefusalTest, AComponentThatIsNoProgramSaysWhatItExports) {
 }
 
 TEST_F(RefusalTest, InputWithoutAnEndIsRefusedByItsBeginning) {
-  const Ended ended = RunCommand({"-"}).InputFile("/dev/zero").Within(std::chrono::seconds(10)).Run();
+  const Ended ended =
+      RunCommand({"-"}).InputFile("/dev/zero").Within(std::chrono::seconds(10)).Run();
   EXPECT_THAT(ended, Refuses("-", "is neither a WebAssembly binary nor its text"));
 }
 
 TEST_F(RefusalTest, WhatComesThroughAPipeIsLookedAtLikeAFile) {
-  EXPECT_THAT(RunCommand({"-"}).Input("#!/bin/sh\necho hello\n").Run(), Refuses("-", "is a script"));
+  EXPECT_THAT(RunCommand({"-"}).Input("#!/bin/sh\necho hello\n").Run(),
+              Refuses("-", "is a script"));
   EXPECT_THAT(RunCommand({"-"}).Input("").Run(), Refuses("-", "is empty"));
 }
 

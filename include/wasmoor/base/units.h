@@ -17,7 +17,7 @@ Result<uint64_t> ParseSize(std::string_view text);
 // "500ms", "2s", "1.5m", "1h", "2" (seconds, as timeout(1)). Not negative, at most a hundred years.
 Result<std::chrono::nanoseconds> ParseDuration(std::string_view text);
 
-std::string FormatSize(uint64_t bytes);                          // "1.2 MiB"
-std::string FormatDuration(std::chrono::nanoseconds duration);   // "1.3 ms"
+std::string FormatSize(uint64_t bytes);                         // "1.2 MiB"
+std::string FormatDuration(std::chrono::nanoseconds duration);  // "1.3 ms"
 
 }  // namespace wasmoor

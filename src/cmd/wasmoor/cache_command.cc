@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "cmd/wasmoor/cache_access.h"
 #include "cmd/line/json_text.h"
 #include "cmd/line/text.h"
+#include "cmd/wasmoor/cache_access.h"
 #include "cmd/wasmoor/times.h"
 #include "wasmoor/base/units.h"
 

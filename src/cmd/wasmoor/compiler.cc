@@ -6,9 +6,9 @@
 #include <cstdio>
 
 #include "cmd/engines.h"
+#include "cmd/line/text.h"
 #include "cmd/wasmoor/cache_access.h"
 #include "cmd/wasmoor/progress.h"
-#include "cmd/line/text.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/process.h"
 

@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "cmd/wasmoor/findings.h"
 #include "cmd/line/json_text.h"
 #include "cmd/line/text.h"
+#include "cmd/wasmoor/findings.h"
 #include "wasmoor/os/features.h"
 
 namespace wasmoor::cmd {

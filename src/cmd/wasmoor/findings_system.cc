@@ -9,8 +9,8 @@
 #include <optional>
 #include <sstream>
 
-#include "cmd/wasmoor/findings.h"
 #include "cmd/line/text.h"
+#include "cmd/wasmoor/findings.h"
 #include "wasmoor/base/units.h"
 #include "wasmoor/os/features.h"
 #include "wasmoor/os/output.h"

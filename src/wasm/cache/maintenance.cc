@@ -116,9 +116,8 @@ Result<Cache::Pruned> Cache::Prune(uint64_t max_bytes,
   if (mode == PruneMode::kRemove) RemoveLeftovers(directory_, names);
   uint64_t total = 0;
   const auto remove = [&](const File& file) -> Status {
-    const Status removed = mode == PruneMode::kCountOnly
-                               ? Status()
-                               : os::UnlinkAt(directory_, file.name.c_str());
+    const Status removed =
+        mode == PruneMode::kCountOnly ? Status() : os::UnlinkAt(directory_, file.name.c_str());
     if (!removed && removed.error().code() != Code::kNotFound) return removed;
     total -= file.bytes;
     if (!removed) return {};  // Somebody else was faster.

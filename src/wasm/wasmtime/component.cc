@@ -184,8 +184,7 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
   if (!wasi_config_set_env(config.get(), names.size(), names.data(), values.data()))
     return Fail(Code::kInvalidArgument, "an environment variable is not valid UTF-8");
   for (const wasi::Preopen& preopen : grants.preopens) {
-    if (!wasi_config_preopen_dir(config.get(), PathOf(preopen).c_str(),
-                                 preopen.guest.c_str(),
+    if (!wasi_config_preopen_dir(config.get(), PathOf(preopen).c_str(), preopen.guest.c_str(),
                                  preopen.access == wasi::Access::kReadWrite)) {
       return Fail(Code::kInvalidArgument, "directory {}: cannot be opened, or is none",
                   preopen.host);

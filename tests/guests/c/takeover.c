@@ -1,5 +1,5 @@
-// takeover FILE: closes its standard streams, opens FILE in the place of each, writes a line to it by
-// that number, and traps.
+// takeover FILE: closes its standard streams, opens FILE in the place of each, writes a line to it
+// by that number, and traps.
 #include <fcntl.h>
 #include <unistd.h>
 
