@@ -22,7 +22,7 @@ fresh := $(if $(wildcard $(build)/CMakeCache.txt),,-DWASMOOR_TESTS=OFF)
 run: ## Build, and run a program compiled to wasm: prints "Hello from wasm!"
 	@tools/install-dependencies
 	cmake --preset release $(launcher) $(fresh)
-	cmake --build $(build) -j $(JOBS) --target wasmoor hello
+	cmake --build $(build) -j $(JOBS) --target wasmoor wasmoor-runtime hello
 	$(build)/bin/wasmoor run $(hello)
 
 build: ## Build everything into build/ (executables in build/bin)
