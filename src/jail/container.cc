@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 #include "jail/container_parts.h"
@@ -17,15 +18,6 @@
 
 namespace wasmoor::jail {
 namespace {
-
-constexpr const char* kConfig = "config.json";
-
-oci::State StateOf(const Record& record, oci::Status status) {
-  oci::State state{.id = record.id, .status = status, .bundle = record.bundle};
-  state.annotations = record.annotations;
-  if (status != oci::Status::kStopped) state.pid = record.init.pid;
-  return state;
-}
 
 // A container with its lock, for a change; `record` is read anew.
 Result<std::pair<Place, Record>> Lock(const Store& store, const std::string& id) {
@@ -71,6 +63,22 @@ void WaitForEnd(const Record& record) {
 
 }  // namespace
 
+Result<Prepared> PrepareProgram(Executors executors, const ProgramRequest& request) {
+  for (const Executor* executor : executors) {
+    if (executor->CanHandle(request))
+      return Prepared{executor->name(), TRY(executor->Prepare(request))};
+  }
+  return Fail(Code::kUnimplemented, "process.args: nothing here can run {}",
+              request.process.args.empty() ? "nothing" : request.process.args[0]);
+}
+
+oci::State StateOf(const Record& record, oci::Status status) {
+  oci::State state{.id = record.id, .status = status, .bundle = record.bundle};
+  state.annotations = record.annotations;
+  if (status != oci::Status::kStopped) state.pid = record.init.pid;
+  return state;
+}
+
 Result<cgroup::Group> OpenGroup(const Record& record) {
   if (record.cgroup.empty()) {
     return Fail(Code::kFailedPrecondition,
@@ -107,17 +115,16 @@ Status ClearAway(Place& place, const Record& record) {
   const auto note = [&first](Status status) {
     if (first && !status) first = std::move(status);
   };
+  std::optional<cgroup::Group> group;
   if (!record.cgroup.empty()) {
-    auto group = cgroup::Group::Open(record.cgroup);
-    if (group && group->Exists()) note(group->Kill());
-    if (!group) note(tl::unexpected(group.error()));
-    if (record.init.Alive()) ::kill(record.init.pid, SIGKILL);
-    WaitForEnd(record);
-    if (group) note(group->Remove());
-  } else if (record.init.Alive()) {
-    ::kill(record.init.pid, SIGKILL);
-    WaitForEnd(record);
+    auto opened = cgroup::Group::Open(record.cgroup);
+    if (opened) group = std::move(*opened);
+    if (!opened) note(tl::unexpected(opened.error()));
   }
+  if (group && group->Exists()) note(group->Kill());
+  if (record.init.Alive()) ::kill(record.init.pid, SIGKILL);
+  WaitForEnd(record);
+  if (group) note(group->Remove());
   note(place.Remove());
   return first;
 }

@@ -25,8 +25,6 @@ namespace {
 
 using oci::NamespaceType;
 
-constexpr const char* kConfig = "config.json";
-
 // A user who is not root of the machine may be without control groups; limits that nobody would
 // keep are refused all the same.
 bool LimitsAnything(const std::optional<oci::Resources>& resources) {
@@ -122,19 +120,14 @@ Result<std::unique_ptr<Program>> Creation::Prepare() {
   const os::Fd root =
       TRY_AS(os::OpenAt(os::Fd(), record_.rootfs.c_str(), O_PATH | O_DIRECTORY), "root.path");
   const ProgramRequest request{record_.id, bundle_.spec, *bundle_.spec.process, root};
-  for (const Executor* executor : executors_) {
-    if (!executor->CanHandle(request)) continue;
-    record_.executor = executor->name();
-    auto program = TRY(executor->Prepare(request));
-    if (program->privileges() == Privileges::kNone) {
-      for (oci::Mount& mount : bundle_.spec.mounts) {
-        if (mount.type == "proc") mount.options.emplace_back("ro");
-      }
+  auto [executor, program] = TRY(PrepareProgram(executors_, request));
+  record_.executor = executor;
+  if (program->privileges() == Privileges::kNone) {
+    for (oci::Mount& mount : bundle_.spec.mounts) {
+      if (mount.type == "proc") mount.options.emplace_back("ro");
     }
-    return program;
   }
-  return Fail(Code::kUnimplemented, "process.args: nothing here can run {}",
-              request.process.args.empty() ? "nothing" : request.process.args[0]);
+  return std::move(program);
 }
 
 Status Creation::TakePlace() {

@@ -111,20 +111,12 @@ Result<Started> Container::Exec(const oci::Process& process, const ProcessOption
     return Fail(Code::kFailedPrecondition, "cannot exec in container \"{}\": container not running",
                 id());
   const ProgramRequest request{record.id, spec, process, root, false, record.executor};
-  std::unique_ptr<Program> program;
-  for (const Executor* executor : executors) {
-    if (!executor->CanHandle(request)) continue;
-    program = TRY(executor->Prepare(request));
-    break;
-  }
-  if (!program)
-    return Fail(Code::kUnimplemented, "process.args: nothing here can run {}",
-                process.args.empty() ? "nothing" : process.args[0]);
+  auto program = TRY(PrepareProgram(executors, request)).program;
   ExecPlan plan{
       std::move(namespaces),
       TRY(ProcessPlan::Make(record.id, spec, process, options, std::move(program), parts_->store)),
       root};
-  const oci::State now = state();
+  const oci::State now = StateOf(record, status);
   return Execution(record, spec, now).Run(plan, console);
 }
 

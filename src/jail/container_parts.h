@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -21,6 +22,19 @@ struct Container::Parts {
 
 // How long a command waits for another one that is at work on the same container.
 constexpr std::chrono::seconds kLockPatience{10};
+
+// The copy of the configuration in a container's place.
+constexpr const char* kConfig = "config.json";
+
+// The first executor that handles a program, and what it made of it. kUnimplemented: none does.
+struct Prepared {
+  std::string_view executor;  // Its name.
+  std::unique_ptr<Program> program;
+};
+Result<Prepared> PrepareProgram(Executors executors, const ProgramRequest& request);
+
+// As hooks, listeners and callers read it; a stopped container has no process.
+oci::State StateOf(const Record& record, oci::Status status);
 
 // Of the container's control group; FailedPrecondition if it was made without one.
 Result<cgroup::Group> OpenGroup(const Record& record);
