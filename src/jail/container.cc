@@ -110,7 +110,7 @@ tl::unexpected<Error> WrongState(std::string_view verb, const std::string& id, o
               verb, id, needed, StatusName(status));
 }
 
-Status ClearAway(Place& place, const Record& record) {
+Status EndProcesses(const Record& record) {
   Status first;
   const auto note = [&first](Status status) {
     if (first && !status) first = std::move(status);
@@ -125,8 +125,13 @@ Status ClearAway(Place& place, const Record& record) {
   if (record.init.Alive()) ::kill(record.init.pid, SIGKILL);
   WaitForEnd(record);
   if (group) note(group->Remove());
-  note(place.Remove());
   return first;
+}
+
+Status ClearAway(Place& place, const Record& record) {
+  Status ended = EndProcesses(record);
+  Status removed = place.Remove();
+  return ended ? removed : ended;
 }
 
 Container::Container(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -225,13 +230,15 @@ Status Container::Delete(Force force, std::vector<std::string>* warnings) {
   const oci::Status status = LookAt(place, record);
   if (status != oci::Status::kStopped && force == Force::kNo)
     return WrongState("delete", id(), status, "stopped");
-  // While its files are there; they need not be readable for the rest.
+  const Status ended = EndProcesses(record);
+  // Before the directory goes, so that they are not lost with a runtime that is killed now. What
+  // cannot be read has none that could be run.
   const auto spec = ReadSpec(place);
-  const Status cleared = ClearAway(place, record);
   if (spec && !spec->hooks.poststop.empty())
     *warnings =
         RunEveryHook(spec->hooks.poststop, "poststop", StateOf(record, oci::Status::kStopped));
-  TRY_AS(Status(cleared), "delete container \"{}\"", id());
+  const Status removed = place.Remove();
+  TRY_AS(Status(ended ? removed : ended), "delete container \"{}\"", id());
   return {};
 }
 

@@ -45,8 +45,12 @@ oci::Status LookAt(const Place& place, const Record& record);
 // The configuration that was written down by Create.
 Result<oci::Spec> ReadSpec(const Place& place);
 
-// What is left of a container, whoever left it: its processes are killed and waited for, its
-// control group and its directory are removed. Goes on after an error, and reports the first.
+// Kills the processes that a container still has, waits for them, and removes its control group.
+// Goes on after an error, and reports the first.
+Status EndProcesses(const Record& record);
+
+// What is left of a container, whoever left it: its processes, its control group and then its
+// directory. As EndProcesses.
 Status ClearAway(Place& place, const Record& record);
 
 // `cannot pause container "x": it is stopped, not running`: callers look for "not running" …
