@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/os/fd.h"
+
+// One thread's event loop: descriptors, timers and what was put off. The loop is Boost.Asio's,
+// which no header shows. Everything here belongs to the thread that calls Run; a callback may do
+// anything, also destroy the Source or Timer that it came from.
+namespace wasmoor::loop {
+
+using Callback = std::function<void()>;
+
+// A descriptor under watch. Destroying it ends the watch; the descriptor stays open and must
+// outlive it, and no other Source may watch the same one.
+class Source {
+ public:
+  Source();  // Watches nothing.
+  Source(Source&&) noexcept;
+  Source& operator=(Source&&) noexcept;
+  ~Source();
+
+  // Calls `ready` whenever the descriptor can be read (or is at its end, or broken): again and
+  // again, until it has been read. A null one ends that.
+  void OnReadable(Callback ready);
+  // The same for writing.
+  void OnWritable(Callback ready);
+
+  bool valid() const { return watched_ != nullptr; }
+
+ private:
+  friend class Loop;
+  struct Watched;
+  explicit Source(std::shared_ptr<Watched> watched);
+  std::shared_ptr<Watched> watched_;
+};
+
+// A callback that waits for its time. Destroying it before is its end.
+class Timer {
+ public:
+  Timer();  // Waits for nothing.
+  Timer(Timer&&) noexcept;
+  Timer& operator=(Timer&&) noexcept;
+  ~Timer();
+
+  bool pending() const;
+
+ private:
+  friend class Loop;
+  struct Waiting;
+  explicit Timer(std::shared_ptr<Waiting> waiting);
+  std::shared_ptr<Waiting> waiting_;
+};
+
+class Loop {
+ public:
+  static Result<std::unique_ptr<Loop>> Create();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  // Serves until Stop, or until there is nothing left to wait for.
+  void Run();
+  // Run returns after the callback that is under way. Any thread.
+  void Stop();
+  // Serves what is ready now and, if nothing is, waits at most `patience` for something to be.
+  // False if nothing was.
+  bool RunOnce(std::chrono::milliseconds patience);
+
+  // Calls `work` from Run, in the order of the calls. Any thread.
+  void Post(Callback work);
+
+  // kFailedPrecondition (EPERM): a descriptor that is always ready and cannot be waited for, as
+  // those of regular files (epoll_ctl(2)).
+  Result<Source> Watch(const os::Fd& descriptor);
+
+  // Calls `work` once, `delay` from now by the monotonic clock.
+  [[nodiscard]] Timer After(std::chrono::nanoseconds delay, Callback work);
+
+ private:
+  struct Parts;
+  explicit Loop(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace wasmoor::loop
