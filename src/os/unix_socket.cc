@@ -51,14 +51,19 @@ Result<Fd> Connect(int type, const std::string& path, std::string_view name) {
   return socket;
 }
 
-}  // namespace
-
-Result<Fd> ConnectUnix(const std::string& path) {
-  if (path.size() < sizeof(sockaddr_un::sun_path)) return Connect(SOCK_STREAM, path, path);
+Result<Fd> ConnectStream(int flags, const std::string& path) {
+  const int type = SOCK_STREAM | flags;
+  if (path.size() < sizeof(sockaddr_un::sun_path)) return Connect(type, path, path);
   // The same socket by a short name.
   const Fd place = TRY(OpenAt(Fd(), path.c_str(), O_PATH));
-  return Connect(SOCK_STREAM, fmt::format("/proc/self/fd/{}", place.get()), path);
+  return Connect(type, fmt::format("/proc/self/fd/{}", place.get()), path);
 }
+
+}  // namespace
+
+Result<Fd> ConnectUnix(const std::string& path) { return ConnectStream(0, path); }
+
+Result<Fd> ConnectUnixAtOnce(const std::string& path) { return ConnectStream(SOCK_NONBLOCK, path); }
 
 Result<Fd> ListenUnix(const Fd& directory, const char* name) {
   const struct sockaddr_un address = AddressOf(PathBelow(directory, name));

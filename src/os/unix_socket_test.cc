@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 #include "support/scratch.h"
 
@@ -65,6 +68,22 @@ TEST_F(UnixSocketTest, SaysWhereNobodyListens) {
   ASSERT_FALSE(client.has_value());
   EXPECT_EQ(client.error().code(), Code::kNotFound);
   EXPECT_NE(client.error().message().find((scratch / "nobody").native()), std::string::npos);
+}
+
+TEST_F(UnixSocketTest, WaitsForNobodyWhoDoesNotAccept) {
+  const Fd listener = ListenAt(scratch / "s");
+  std::vector<Fd> waiting;
+  for (;;) {
+    auto client = ConnectUnixAtOnce(scratch / "s");
+    if (!client) {
+      EXPECT_EQ(client.error().error_number(), EAGAIN);
+      break;
+    }
+    EXPECT_NE(::fcntl(client->get(), F_GETFL) & O_NONBLOCK, 0);
+    waiting.push_back(std::move(*client));
+    ASSERT_LT(waiting.size(), 10'000u);
+  }
+  EXPECT_FALSE(waiting.empty());
 }
 
 TEST_F(UnixSocketTest, SendsALargeTextWhole) {

@@ -14,6 +14,10 @@ namespace wasmoor::os {
 // A stream to whoever listens at `path`, however long that is.
 Result<Fd> ConnectUnix(const std::string& path);
 
+// The same without waiting for anybody: EAGAIN while more callers wait at the listener than its
+// queue holds, of which nothing tells when it is over (connect(2)). The socket never blocks.
+Result<Fd> ConnectUnixAtOnce(const std::string& path);
+
 // A socket of SOCK_SEQPACKET that listens as `name` in `directory`, which may be O_PATH, and a
 // connection to one. kUnavailable (ECONNREFUSED): it is there and nobody listens any more. They
 // need /proc.
