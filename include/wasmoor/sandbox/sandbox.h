@@ -12,6 +12,7 @@
 #include "wasmoor/base/result.h"
 #include "wasmoor/cgroup/stats.h"
 #include "wasmoor/oci/spec.h"
+#include "wasmoor/sandbox/guest.h"
 
 // A sandbox: the containers of one pod, as a container manager sees them (containerd's task API, v2
 // and v3). Whoever holds containers in a way of his own implements these interfaces, and has a shim
@@ -57,6 +58,7 @@ struct CreateRequest {
   bool no_pivot = false;
   bool no_new_keyring = false;
   bool systemd_cgroup = false;
+  GuestOptions guest;
 };
 
 struct ExecRequest {
