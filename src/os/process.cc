@@ -1,8 +1,6 @@
 #include "wasmoor/os/process.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -10,14 +8,13 @@
 
 #include <cerrno>
 #include <csignal>
-#include <vector>
 
 #include "wasmoor/os/file.h"
+#include "wasmoor/os/spawn.h"
 
 namespace wasmoor::os {
 namespace {
 
-constexpr const char* kSelf = "/proc/self/exe";
 constexpr int kLowestPriority = 19;
 // ioprio_set(2), for which the C library has no wrapper.
 constexpr int kIoprioWhoProcess = 1;
@@ -28,33 +25,11 @@ constexpr int kSignalStatus = 128;
 }  // namespace
 
 Status SpawnSelfDetached(std::span<const std::string> arguments, const Fd& input) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  // The order matters: `input` may be descriptor 1 or 2 itself.
-  posix_spawn_file_actions_adddup2(&actions, input.get(), STDIN_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  // Whoever started us may wait for the end of a pipe that we were given without close-on-exec.
-  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  sigset_t all;
-  sigfillset(&all);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, kSelf, &actions, &attributes, argv.data(), environ);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return FailErrno(error, "start {}", kSelf);
+  TRY(Spawn({.program = kThisProgram,
+             .arguments = {arguments.begin(), arguments.end()},
+             .descriptors = {&input},
+             .environment = {},
+             .session = SpawnRequest::Session::kNew}));
   return {};
 }
 
