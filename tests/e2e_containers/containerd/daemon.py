@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -27,14 +28,21 @@ class Containerd:
 
     def __enter__(self):
         self._root.mkdir(exist_ok=True)
-        config = self._root / "config.toml"
-        config.write_text(self._config)
-        with open(self._log, "wb") as log:
+        (self._root / "config.toml").write_text(self._config)
+        self.start_daemon()
+        return self
+
+    def start_daemon(self):
+        with open(self._log, "ab") as log:
             self._daemon = subprocess.Popen(
-                [self._folder / "containerd", "--config", config, "--root", self._root / "root"],
+                [self._folder / "containerd", "--config", self._root / "config.toml", "--root", self._root / "root"],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         self._wait_until_it_answers()
-        return self
+
+    def stop_daemon(self, by=signal.SIGTERM):
+        """What it has started lives on, and is found again by the next."""
+        self._daemon.send_signal(by)
+        self._daemon.wait(20)
 
     def import_image(self, path):
         # The newer ctr by itself leaves images of other platforms packed.
@@ -42,8 +50,7 @@ class Containerd:
         self.ctr("images", "import", *local, "--all-platforms", path)
 
     def __exit__(self, *_):
-        self._daemon.terminate()
-        self._daemon.wait(20)
+        self.stop_daemon()
 
     def _wait_until_it_answers(self):
         end = time.monotonic() + 30
