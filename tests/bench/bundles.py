@@ -95,15 +95,20 @@ def _copy_with_libraries(program, root):
         shutil.copy(word, place)
 
 
-def make_root(root, build, source, wasmtime):
-    """busybox; hello as WebAssembly and, of the same source, as a static native program; wasmtime's command."""
+def make_small_root(root, guests, source):
+    """busybox; the guests named; `source` as a static native program hello."""
     for name in ("bin", "dev", "proc", "sys", "tmp"):
         (root / name).mkdir(parents=True)
     shutil.copy("/bin/busybox", root / "bin" / "busybox")
     for applet in APPLETS:
         os.symlink("busybox", root / "bin" / applet)
-    for guest in ("hello", "sleep"):
-        shutil.copy(build / "guests" / f"{guest}.wasm", root / f"{guest}.wasm")
+    for guest in guests:
+        shutil.copy(guest, root / guest.name)
     subprocess.run(["cc", "-O2", "-static", "-o", root / "bin" / "hello", source], check=True)
+
+
+def make_root(root, build, source, wasmtime):
+    """busybox; hello as WebAssembly and, of the same source, as a static native program; wasmtime's command."""
+    make_small_root(root, [build / "guests" / f"{guest}.wasm" for guest in ("hello", "sleep")], source)
     _copy_with_libraries(wasmtime, root)
     subprocess.run([wasmtime, "compile", root / "hello.wasm", "-o", root / "hello.cwasm"], check=True)

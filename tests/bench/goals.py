@@ -4,6 +4,7 @@ import dataclasses
 
 AT_MOST = "<="
 AT_LEAST = ">="
+MB = 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,28 @@ def _containers():
     yield wall("native true, 8 at once: rate", 1.0, "container-true-8-at-once", "crun", AT_LEAST, "rate")
 
 
+def _shims():
+    """Ours against runwasi's with the same module, and against containerd's own with the same program, native."""
+    def rate(title, limit, workload, contender):
+        return Goal(f"{title}: rate, of {contender}", limit, Side(workload, "wasmoor", "rate"),
+                    Side(workload, contender, "rate"), AT_LEAST)
+
+    def alone(title, limit, metric, digits=0):
+        return Goal(title, limit, Side("sleeping-pods", "wasmoor", metric), digits=digits)
+
+    for parallel, limit in ((1, 5), (8, 8), (300, 12)):
+        yield rate(f"shim, tasks without containerd, {parallel} at once", limit, f"shim-tasks-{parallel}", "runwasi")
+    for contender in ("runwasi", "runc"):
+        yield rate("shim, tasks with containerd, 8 at once", 1.8, "containerd-tasks-8", contender)
+    yield Goal("shim, ctr run of a cached hello: wall, of runc's native one", 0.6, Side("ctr-run", "wasmoor"),
+               Side("ctr-run", "runc"))
+    yield alone("shim, first sleeping pod: PSS in bytes", 7 * MB, "pss-first")
+    yield alone("shim, each further sleeping pod: PSS in bytes", 1.5 * MB, "pss-further")
+    yield alone("shim, processes of a pod of one container", 2, "processes", digits=2)
+    yield Goal("shim, first start of 3 MB under 100 millicores: wall, of that without a limit", 1.2,
+               Side("first-start-100-millicores", "wasmoor"), Side("first-start", "wasmoor"))
+
+
 GOALS = [
     Goal("cached hello: wall, of wasmtime precompiled", 0.5, Side("hello", "wasmoor"),
          Side("hello", "wasmtime-precompiled")),
@@ -119,6 +142,7 @@ GOALS = [
     Goal("1 GiB copied, whole process: times as fast", 1.2, Side("copy", "wasmoor"),
          Side("copy", "wasmtime-precompiled"), kind=AT_LEAST),
     *_containers(),
+    *_shims(),
 ]
 
 

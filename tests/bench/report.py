@@ -2,7 +2,8 @@
 
 import units
 
-SHOWN = ["wall", "rate", "peak", "threads"]  # The JSON has all metrics; a person looks at these.
+FAILURES = ["failures", "disorder"]  # Shown where there are any.
+SHOWN = ["wall", "rate", "peak", "threads", "pss-first", "pss-further", "processes", *FAILURES]  # The JSON has all metrics; a person looks at these.
 
 
 def aligned(rows, names=1):
@@ -22,6 +23,8 @@ def figures_text(table):
         if metric not in SHOWN:
             continue
         series = table.get(workload, contender, metric)
+        if metric in FAILURES and not any(series.samples):
+            continue
         rows.append((workload, contender, metric, units.text_of(metric, series.median),
                      f"{series.spread:.0%}", str(len(series.samples))))
     return aligned(rows, names=3)
@@ -37,7 +40,26 @@ def epochs_text(table):
         checked = table.get(workload, "with", metric).median
         rows.append((workload.removeprefix("epochs/"), units.text_of(metric, bare),
                      units.text_of(metric, checked), f"{checked / bare - 1:+.0%}"))
-    return aligned(rows)
+    return aligned(rows) if len(rows) > 1 else ""
+
+
+def calls_text(table):
+    """How long a shim takes for each call that containerd makes: the median of a run, and its 99th percentile."""
+    marked = [(workload, metric.split(":")[1]) for workload, _, metric in table.keys()
+              if metric.startswith("call:") and not metric.endswith(":p99")]
+    contenders = list(dict.fromkeys(contender for _, contender, metric in table.keys() if metric.startswith("call:")))
+    rows = [("calls", "", *contenders)]
+    for workload, call in dict.fromkeys(marked):
+        rows.append((workload, call, *(_call(table, workload, one, call) for one in contenders)))
+    return aligned(rows, names=2) if len(rows) > 1 else ""
+
+
+def _call(table, workload, contender, call):
+    median = table.get(workload, contender, f"call:{call}")
+    if median is None:
+        return "-"
+    late = table.get(workload, contender, f"call:{call}:p99")
+    return f"{units.text_of('wall', median.median)} ({units.text_of('wall', late.median)})"
 
 
 def goals_text(table, judged):

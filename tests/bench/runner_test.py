@@ -16,6 +16,7 @@ import goals  # noqa: E402
 import inside  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
+import shims  # noqa: E402
 import units  # noqa: E402
 from measuring import Command, MeasureError  # noqa: E402
 from workloads import Workload  # noqa: E402
@@ -190,6 +191,53 @@ class BundlesTest(unittest.TestCase):
         self.assertEqual([entry["names"][0] for entry in made["syscalls"]], ["read", "arch_prctl", "chroot", "socket"])
         self.assertEqual(made["architectures"], ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"])
         self.assertEqual(made["defaultErrnoRet"], 38)
+
+
+class ShimsTest(unittest.TestCase):
+    ours, peer = (shims.Shim(name, "", pathlib.Path(), True) for name in ("wasmoor", "runwasi"))
+
+    def play(self, fails, rounds=2):
+        self.ran, self.said = [], []
+
+        def sample(shim, _turn):
+            self.ran.append(shim.name)
+            if shim.name == fails:
+                raise shims.ShimError("it hangs")
+
+        shims.in_turn([self.ours, self.peer], rounds, sample, self.said.append)
+        return self.ran
+
+    def test_shims_take_turns(self):
+        self.assertEqual(self.play(fails=""), ["wasmoor", "runwasi", "runwasi", "wasmoor"])
+
+    def test_a_peer_that_fails_is_left_out_and_named(self):
+        self.assertEqual(self.play(fails="runwasi"), ["wasmoor", "runwasi", "wasmoor"])
+        self.assertEqual(self.said, ["runwasi is left out from round 1 on: it hangs"])
+
+    def test_ours_failing_is_the_end(self):
+        with self.assertRaises(shims.ShimError):
+            self.play(fails="wasmoor")
+
+    def test_a_report_is_a_rate_and_the_times_of_calls(self):
+        table = figures.Table()
+        shims.add_report(table, "tasks", self.ours, {
+            "tasks_per_second": 250.0, "failed": 0, "tasks_with_wrong_events": 1,
+            "times": {"create": {"median_ns": 2_000_000, "p99_ns": 9_000_000}}})
+        self.assertEqual(table.get("tasks", "wasmoor", "rate").median, 250)
+        self.assertRegex(report.calls_text(table), r"tasks +create +2\.00 ms \(9\.00 ms\)")
+        self.assertRegex(report.figures_text(table), r"disorder +1 ")
+        self.assertNotIn("failures", report.figures_text(table))
+
+    def test_an_unseen_module_differs_by_a_custom_section_at_its_end(self):
+        with tempfile.TemporaryDirectory() as folder:
+            module, *unseen = (pathlib.Path(folder, name) for name in ("module", "a", "b"))
+            module.write_bytes(b"\0asm\1\0\0\0")
+            for one in unseen:
+                shims.make_unseen(module, one)
+            first, second = (one.read_bytes() for one in unseen)
+        self.assertNotEqual(first, second)
+        self.assertEqual(first[:8], b"\0asm\1\0\0\0")
+        self.assertEqual((first[8], first[9]), (0, len(first) - 10))
 
 
 class OutputTest(unittest.TestCase):

@@ -1,7 +1,8 @@
 """How figures are written for people. Every metric is kept in one unit: ns, bytes, threads or runs a second."""
 
 UNIT_OF_METRIC = {"wall": "ns", "cpu": "ns", "background": "ns", "peak": "bytes", "threads": "threads",
-                  "rate": "runs/s"}
+                  "rate": "runs/s", "pss-first": "bytes", "pss-further": "bytes", "processes": "processes",
+                  "failures": "tasks", "disorder": "tasks"}
 
 
 def three_digits(value):
@@ -19,11 +20,11 @@ def scaled(value, steps):
 
 
 def text_of(metric, value):
-    unit = UNIT_OF_METRIC[metric]
+    unit = UNIT_OF_METRIC.get(metric, "ns")  # What else there is are the times of calls.
     if unit == "ns":
         return scaled(value, [(1, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s")])
     if unit == "bytes":
         return scaled(value, [(1, "B"), (1 << 10, "KiB"), (1 << 20, "MiB")])
-    if unit == "threads":
+    if unit in ("threads", "tasks"):
         return f"{value:.0f}"
     return f"{three_digits(value)} {unit}"

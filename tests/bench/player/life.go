@@ -28,6 +28,7 @@ type life struct {
 	id     string
 	pod    string // Its sandbox's id; empty: it is alone in its shim.
 	words  []string
+	times  *times
 
 	bundle *bundle
 	shim   *connection
@@ -35,7 +36,8 @@ type life struct {
 	output *output
 	ended  chan error // Once Wait has answered.
 	exit   task.WaitResponse
-	begun  time.Time // When Start was called.
+	made   time.Time // When Create was called.
+	begun  time.Time // When Start was.
 }
 
 // What a task writes, read as containerd's client reads it.
@@ -126,7 +128,7 @@ func (l *life) attach(where *bootstrap.BootstrapResult) (*bootstrap.BootstrapRes
 		}
 		l.player.times.add("start-shim", time.Since(begin))
 	}
-	l.shim, err = connect(where, l.player.times, l.player.timeout)
+	l.shim, err = connect(where, l.times, l.player.timeout)
 	return where, err
 }
 
@@ -135,6 +137,7 @@ func (l *life) start() error {
 	if err != nil {
 		return err
 	}
+	l.made = time.Now()
 	err = l.shim.call("Create", &task.CreateTaskRequest{
 		ID: l.id, Bundle: l.bundle.path, Rootfs: mounts, Stdin: l.output.path("stdin"),
 		Stdout: l.output.path("stdout"), Stderr: l.output.path("stderr"),
@@ -173,7 +176,7 @@ func (l *life) finish() error {
 	case <-time.After(l.player.timeout):
 		return errors.New("the task does not end")
 	}
-	l.player.times.add("run", time.Since(l.begun))
+	l.times.add("run", time.Since(l.begun))
 	if err := l.state(); err != nil {
 		return err
 	}

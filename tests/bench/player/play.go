@@ -69,7 +69,7 @@ func each[Task any](tasks []Task, parallel int, work func(Task)) {
 }
 
 func (p *player) newLife(id, pod string, words []string) *life {
-	return &life{player: p, id: id, pod: pod, words: words}
+	return &life{player: p, id: id, pod: pod, words: words, times: p.times}
 }
 
 // begin is a task's life until it has started.
@@ -133,7 +133,7 @@ func gone(pid uint32) error {
 func (p *player) started(l *life) {
 	go func() {
 		<-l.output.first
-		p.times.add("first-byte", time.Since(l.begun))
+		l.times.add("first-byte", time.Since(l.made))
 	}()
 	if p.kill == "" || l.id == l.pod {
 		return
@@ -158,6 +158,7 @@ func (p *player) run(count, parallel int, pause, words []string) (time.Duration,
 	if len(pause) > 0 {
 		pod = prefix
 		sandbox = p.newLife(pod, pod, pause)
+		sandbox.times = newTimes() // Its calls are not those of the tasks.
 		var err error
 		if err = sandbox.prepare(); err == nil {
 			if where, err = sandbox.attach(nil); err == nil {
