@@ -144,6 +144,10 @@ class Law:
         """The room of an included file; None if it has none; "" for a test's own helpers."""
         if included.startswith("wasmoor/"):
             return self.room_of(included.removeprefix("wasmoor/"))
+        generated = re.fullmatch(r"(proto/.*)\.(pb|ttrpc)\.h", included)
+        if generated and (self.root / f"{generated.group(1)}.proto").is_file():
+            # Messages are nobody's; services are the room's that they are made for.
+            return "" if generated.group(2) == "pb" else "ttrpc"
         if (self.root / "src" / included).is_file():
             return self.room_of(included)
         beside = str(pathlib.PurePosixPath(path).parent / included)

@@ -54,6 +54,18 @@ class LawTest(unittest.TestCase):
         self.write("src/wasm/bad.cc", '#include "cache/entry.h"\n')
         self.assert_only("room 'wasm' may not include room 'wasm/cache'")
 
+    def test_any_room_may_include_messages_that_are_in_proto(self):
+        self.write("proto/some/task.proto", 'syntax = "proto3";\n')
+        self.write("src/os/good.cc", '#include "proto/some/task.pb.h"\n')
+        self.assertEqual(self.violations(), [])
+        self.write("src/os/bad.cc", '#include "proto/some/other.pb.h"\n')
+        self.assert_only("src/os/bad.cc:1:", "which is in no room")
+
+    def test_services_of_ttrpc_are_of_its_room(self):
+        self.write("proto/some/task.proto", 'syntax = "proto3";\n')
+        self.write("src/os/bad.cc", '#include "proto/some/task.ttrpc.h"\n')
+        self.assert_only("src/os/bad.cc:1:", "room 'os' may not include room 'ttrpc'")
+
     def test_a_public_header_in_angle_brackets_counts_too(self):
         self.write("src/base/bad.cc", "#include <wasmoor/wasm/cache.h>\n")
         self.assert_only("room 'base' may not include room 'wasm'")

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/loop/loop.h"
+#include "wasmoor/os/fd.h"
+#include "wasmoor/ttrpc/service.h"
+
+namespace wasmoor::ttrpc {
+
+// Whose calls a server takes. The kernel tells who made a connection (SO_PEERCRED, unix(7)).
+enum class Peers : uint8_t {
+  kAny,     // Whoever can reach the socket.
+  kTrusted  // Root and the user of this process; others are hung up on.
+};
+
+// Serves calls on the connections that its sockets take, all on the thread of the loop.
+//
+// Memory: an idle connection holds no buffer. A client that does not read its answers is not read
+// from while more than 1 MiB of them wait, and is hung up on when that are more than 64 MiB; one
+// with more than 65536 calls open is answered kResourceExhausted.
+//
+// Destroying it hangs up on everybody; what was answered is sent first, as far as the socket takes
+// it without waiting. A service may do that from within a call.
+class Server {
+ public:
+  explicit Server(loop::Loop& loop, Peers peers = Peers::kTrusted);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  // Before anybody calls. kAlreadyExists if that name is taken. The second form borrows: the
+  // service must outlive the server.
+  Status Add(std::unique_ptr<Service> service);
+  Status Add(Service& service);
+
+  // Takes connections from a stream socket that listens.
+  Status Listen(os::Fd listening);
+  // Serves one connection, of whatever kind of stream socket.
+  Status Adopt(os::Fd connection);
+
+  size_t connections() const;
+  // Calls that wait for their answer, on all connections.
+  size_t open_calls() const;
+
+  // As if destroyed, and takes no more connections.
+  void Stop();
+
+ private:
+  struct Parts;
+  std::shared_ptr<Parts> parts_;
+};
+
+}  // namespace wasmoor::ttrpc

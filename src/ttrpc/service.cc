@@ -1,0 +1,23 @@
+#include "wasmoor/ttrpc/service.h"
+
+#include <google/protobuf/message_lite.h>
+
+#include <utility>
+
+namespace wasmoor::ttrpc {
+
+bool Parse(std::string_view payload, google::protobuf::MessageLite* message) {
+  return message->ParseFromArray(payload.data(), static_cast<int>(payload.size()));
+}
+
+void Unimplemented(const CallInfo& info, RawReply reply) {
+  reply(Error(Code::kUnimplemented,
+              fmt::format("{} has no method {} here", info.service, info.method)));
+}
+
+void NotARequest(const CallInfo& info, RawReply reply) {
+  reply(Error(Code::kInvalidArgument,
+              fmt::format("{}/{}: the payload is not its request", info.service, info.method)));
+}
+
+}  // namespace wasmoor::ttrpc
