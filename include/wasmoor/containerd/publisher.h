@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/loop/loop.h"
+
+namespace wasmoor::containerd {
+
+struct PublisherOptions {
+  std::string ttrpc_address;  // TTRPC_ADDRESS: where containerd takes events.
+  std::string name_space;
+  // Where there is no such address: `publish_binary` (-publish-binary) is started for each event,
+  // and given containerd's `address` (-address).
+  std::string publish_binary, address;
+  // Hears of events that could not be told: a line without its end. May be empty.
+  std::function<void(std::string_view)> warn;
+};
+
+// Tells containerd of events, strictly in their order: the next one goes when containerd has
+// confirmed the one before. While containerd is away, events wait and are sent again, at growing
+// intervals; when more than kMostWaiting wait, the oldest is dropped, and so is one that containerd
+// itself refuses. An event may arrive twice, if the confirmation was lost. Has a connection while
+// it has something to say and a little longer. Loop thread only; destroying it drops what waits.
+class Publisher {
+ public:
+  Publisher(loop::Loop& loop, PublisherOptions options);
+  ~Publisher();
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  // `topic`: "/tasks/create"; `type` and `value`: the event as google.protobuf.Any has it, the bare
+  // name of its message and its bytes. Its time is now.
+  void Publish(std::string_view topic, std::string_view type, std::string_view value);
+
+  size_t waiting() const;  // Not confirmed yet.
+  // Calls `idle` once, from the loop, when nothing waits: before the process may end.
+  void OnIdle(std::function<void()> idle);
+
+  static constexpr size_t kMostWaiting = 2048;
+  static constexpr std::chrono::seconds kPatience{5};  // Of one try.
+
+ private:
+  class Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace wasmoor::containerd
