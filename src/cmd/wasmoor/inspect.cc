@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/checksum.h"
+#include "base/sha256.h"
 #include "cmd/engines.h"
 #include "cmd/line/text.h"
 #include "cmd/wasmoor/cache_access.h"
 #include "cmd/wasmoor/run_report.h"
 #include "cmd/wasmoor/wasmoor.h"
-#include "wasm/cache/hash.h"
 #include "wasmoor/program/program.h"
 
 namespace wasmoor::cmd {
@@ -62,7 +63,7 @@ Result<Inspection> InspectCommand::Inspect(const std::string& file) const {
   inspection.file = file;
   std::vector<uint8_t> bytes = TRY(program::ReadSource(TRY(program::OpenSource(file))));
   inspection.bytes = bytes.size();
-  inspection.sha256 = ToHex(wasm::HashOf(bytes));
+  inspection.sha256 = ToHex(HashOf(bytes));
   inspection.is_text = !wasm::LooksLikeModule(bytes) && !wasm::LooksLikeComponent(bytes);
   bytes = TRY_AS(ToBinary(std::move(bytes)), "{}", file);
   inspection.outline = TRY_AS(wasm::ReadOutline(bytes), "{}", file);

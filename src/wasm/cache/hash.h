@@ -1,33 +1,14 @@
 #pragma once
 
-#include <openssl/sha.h>
-
-#include <array>
-#include <cstdint>
-#include <span>
+#include <cstddef>
 
 #include "base/checksum.h"
+#include "base/sha256.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
 
 namespace wasmoor::wasm {
 
-// The SHA-256 of a module: its name in the cache.
-using Digest = std::array<uint8_t, 32>;
-
-// SHA-256 (FIPS 180-4) in pieces. libcrypto's low-level functions: its EVP layer sets the whole
-// library up, which costs a short-lived process more than the hash does.
-class Sha256 {
- public:
-  Sha256();
-  void Update(std::span<const uint8_t> bytes);
-  Digest Finish();
-
- private:
-  SHA256_CTX context_;
-};
-
-Digest HashOf(std::span<const uint8_t> bytes);
 // Reads a regular file from start to end through a small buffer.
 Result<Digest> HashOfFile(const os::Fd& file);
 
