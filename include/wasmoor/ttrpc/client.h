@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/loop/loop.h"
@@ -18,6 +19,16 @@ struct CallOptions {
   std::chrono::nanoseconds timeout{0};  // 0: waits for as long as it takes.
   Metadata metadata;                    // Names in lower case.
 };
+
+// The message in what a call came back with. kInternal if it is none.
+template <typename Response>
+Result<Response> Read(Result<std::string> answer, std::string_view method) {
+  if (!answer) return tl::unexpected(std::move(answer).error());
+  Response response;
+  if (!Parse(*answer, &response))
+    return Fail(Code::kInternal, "{}: the server's answer is not of the kind agreed on", method);
+  return response;
+}
 
 // One connection to a server, on which any number of calls wait at once. Destroying it hangs up and
 // calls nobody back; a callback may do that.
@@ -43,6 +54,17 @@ class Client {
             const google::protobuf::MessageLite& request, const CallOptions& options,
             Callback done);
 
+  // The same for a response of type Response, a message of protobuf.
+  template <typename Response>
+  void Call(std::string_view service, std::string_view method,
+            const google::protobuf::MessageLite& request, const CallOptions& options,
+            std::function<void(Result<Response>)> done) {
+    Call(service, method, request, options,
+         [done = std::move(done), name = std::string(method)](Result<std::string> answer) {
+           done(Read<Response>(std::move(answer), name));
+         });
+  }
+
   bool connected() const;
   size_t open_calls() const;
   // Calls `work` from the loop when the connection is lost, after the callbacks of all its calls.
@@ -64,21 +86,17 @@ class BlockingClient {
   Result<std::string> Call(std::string_view service, std::string_view method,
                            const google::protobuf::MessageLite& request,
                            const CallOptions& options = {});
+  template <typename Response>
+  Result<Response> Call(std::string_view service, std::string_view method,
+                        const google::protobuf::MessageLite& request,
+                        const CallOptions& options = {}) {
+    return Read<Response>(Call(service, method, request, options), method);
+  }
 
  private:
   BlockingClient(std::unique_ptr<loop::Loop> loop, std::unique_ptr<Client> client);
   std::unique_ptr<loop::Loop> loop_;
   std::unique_ptr<Client> client_;
 };
-
-// The message in what a call came back with. kInternal if it is none.
-template <typename Response>
-Result<Response> Read(Result<std::string> answer, std::string_view method) {
-  if (!answer) return tl::unexpected(std::move(answer).error());
-  Response response;
-  if (!Parse(*answer, &response))
-    return Fail(Code::kInternal, "{}: the server's answer is not of the kind agreed on", method);
-  return response;
-}
 
 }  // namespace wasmoor::ttrpc
