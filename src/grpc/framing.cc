@@ -1,0 +1,127 @@
+#include "grpc/framing.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "wasmoor/base/units.h"
+
+namespace wasmoor::grpc {
+namespace {
+
+constexpr uint8_t kBitsOfByte = 8;
+
+size_t LengthIn(std::string_view prefix) {
+  size_t length = 0;
+  for (const char byte : prefix.substr(1)) {
+    length = length << kBitsOfByte | static_cast<uint8_t>(byte);
+  }
+  return length;
+}
+
+std::optional<char> FromHex(std::string_view digits) {
+  uint8_t value = 0;
+  const auto [end, failed] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  if (failed != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return static_cast<char>(value);
+}
+
+}  // namespace
+
+std::string WithPrefix(std::string_view message) {
+  std::string bytes(kPrefixBytes, '\0');
+  for (size_t i = 1; i < kPrefixBytes; ++i) {
+    bytes[i] = static_cast<char>(message.size() >> (kBitsOfByte * (kPrefixBytes - 1 - i)));
+  }
+  return bytes.append(message);
+}
+
+Status MessageReader::Take(std::span<const uint8_t> bytes,
+                           const std::function<void(std::string)>& take) {
+  while (!bytes.empty()) {
+    const bool in_prefix = prefix_.size() < kPrefixBytes;
+    std::string& part = in_prefix ? prefix_ : message_;
+    const size_t missing = (in_prefix ? kPrefixBytes : length_) - part.size();
+    const auto now = bytes.first(std::min(missing, bytes.size()));
+    part.append(now.begin(), now.end());
+    bytes = bytes.subspan(now.size());
+    if (in_prefix && prefix_.size() == kPrefixBytes) {
+      if (prefix_.front() != 0)
+        return Fail(Code::kInternal, "the answer is compressed, which nobody asked for");
+      length_ = LengthIn(prefix_);
+      if (length_ > most_bytes_)
+        return Fail(Code::kResourceExhausted, "the answer has {}; {} is the most",
+                    FormatSize(length_), FormatSize(most_bytes_));
+    }
+    if (prefix_.size() == kPrefixBytes && message_.size() == length_) {
+      take(std::move(message_));
+      message_.clear();
+      prefix_.clear();
+    }
+  }
+  return {};
+}
+
+std::string TimeoutText(std::chrono::nanoseconds timeout) {
+  constexpr int64_t kMost = 99'999'999;
+  const auto millis = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  if (millis <= kMost) return fmt::format("{}m", std::max<int64_t>(millis, 1));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(timeout).count();
+  return fmt::format("{}S", std::min<int64_t>(seconds, kMost));
+}
+
+std::string DecodePercents(std::string_view text) {
+  constexpr size_t kDigits = 2;
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && text.size() - i > kDigits) {
+      if (const auto byte = FromHex(text.substr(i + 1, kDigits))) {
+        decoded += *byte;
+        i += kDigits;
+        continue;
+      }
+    }
+    decoded += text[i];
+  }
+  return decoded;
+}
+
+Code CodeFromText(std::string_view status) {
+  unsigned number = 0;
+  const char* const end = status.data() + status.size();
+  const auto [rest, failed] = std::from_chars(status.data(), end, number);
+  if (failed != std::errc() || rest != end ||
+      number > static_cast<unsigned>(Code::kUnauthenticated)) {
+    return Code::kUnknown;
+  }
+  return static_cast<Code>(number);
+}
+
+Code CodeFromHttp(int status) {
+  switch (status) {
+    case 400: return Code::kInternal;
+    case 401: return Code::kUnauthenticated;
+    case 403: return Code::kPermissionDenied;
+    case 404: return Code::kUnimplemented;
+    case 429:
+    case 502:
+    case 503:
+    case 504: return Code::kUnavailable;
+    default: return Code::kUnknown;
+  }
+}
+
+Code CodeFromReset(uint32_t error) {
+  switch (error) {
+    case NGHTTP2_REFUSED_STREAM: return Code::kUnavailable;
+    case NGHTTP2_CANCEL: return Code::kCancelled;
+    case NGHTTP2_ENHANCE_YOUR_CALM: return Code::kResourceExhausted;
+    case NGHTTP2_INADEQUATE_SECURITY: return Code::kPermissionDenied;
+    default: return Code::kInternal;
+  }
+}
+
+}  // namespace wasmoor::grpc

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "wasmoor/base/result.h"
+
+// What gRPC says in HTTP/2 (PROTOCOL-HTTP2.md): messages with a prefix, the status in trailers.
+namespace wasmoor::grpc {
+
+// Length-Prefixed-Message: a byte (1: compressed), the length as 4 bytes, big-endian.
+constexpr size_t kPrefixBytes = 5;
+std::string WithPrefix(std::string_view message);
+
+// Takes a stream of prefixed messages apart. Holds what has come of one message, at most its limit.
+class MessageReader {
+ public:
+  explicit MessageReader(size_t most_bytes) : most_bytes_(most_bytes) {}
+
+  // Calls `take` with each message that `bytes` complete. After an Error it is of no use.
+  Status Take(std::span<const uint8_t> bytes, const std::function<void(std::string)>& take);
+  // Nothing of a message that has not come whole.
+  bool at_boundary() const { return prefix_.empty(); }
+
+ private:
+  size_t most_bytes_;
+  std::string prefix_, message_;
+  size_t length_ = 0;
+};
+
+// The value of grpc-timeout: at most 8 digits and a unit; rounded up.
+std::string TimeoutText(std::chrono::nanoseconds timeout);
+
+// grpc-message has what is not printable ASCII as %XX; what is no such thing stays as it is.
+std::string DecodePercents(std::string_view text);
+
+// kUnknown for what is no status of gRPC's.
+Code CodeFromText(std::string_view status);
+// Where a server that does not know gRPC answered ("HTTP to gRPC status code mapping").
+Code CodeFromHttp(int status);
+// Where a stream was reset ("Errors": HTTP2 codes to gRPC's).
+Code CodeFromReset(uint32_t error);
+
+}  // namespace wasmoor::grpc
