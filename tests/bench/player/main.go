@@ -25,6 +25,7 @@ type report struct {
 	Rate     float64            `json:"tasks_per_second"`
 	Failed   int                `json:"failed"`
 	Failures []string           `json:"failures"`
+	CutShort int                `json:"cut_short"`
 	Disorder int                `json:"tasks_with_wrong_events"`
 	Wrong    []string           `json:"wrong_events"`
 	Times    map[string]summary `json:"times"`
@@ -80,13 +81,16 @@ func play(arguments []string) error {
 	flags.BoolVar(&p.startEach, "start-each", false, "call the shim's start for every container of the pod")
 	flags.BoolVar(&p.hold, "hold", false, "tell `held` once all have started, end them when stdin closes")
 	flags.StringVar(&p.kill, "kill", "", "shim or task: SIGKILL it at a random moment")
-	flags.DurationVar(&p.within, "within", 20*time.Millisecond, "after its start, at most")
+	flags.DurationVar(&p.within, "within", 20*time.Millisecond, "after its start, or after that of its shim, at most")
 	pause := flags.String("pause", "", "words of a pod's sandbox: all tasks are in its shim, not each in one of its own")
 	tasks := flags.Int("tasks", 1, "how many")
 	parallel := flags.Int("parallel", 1, "how many at once")
 	flags.Parse(arguments)
 	if program.path == "" || flags.NArg() == 0 {
 		return fmt.Errorf("--shim and a command after -- are needed")
+	}
+	if p.kill == "shim" && *pause != "" {
+		return fmt.Errorf("--kill shim is for tasks with a shim each, without --pause")
 	}
 	if program.debug {
 		program.log = os.Stderr
@@ -101,6 +105,9 @@ func play(arguments []string) error {
 
 func (p *player) report(tasks, parallel int, pause, words []string) error {
 	var err error
+	if p.program.path, err = filepath.EvalSymlinks(p.program.path); err != nil {
+		return err
+	}
 	if p.program.path, err = filepath.Abs(p.program.path); err != nil {
 		return err
 	}
@@ -121,6 +128,7 @@ func (p *player) report(tasks, parallel int, pause, words []string) error {
 	}
 	made := newReport(tasks, parallel, took, p.times)
 	made.Failed, made.Failures = p.failed, p.failures
+	made.CutShort = p.cutShort
 	made.Disorder, made.Wrong = len(p.disorder), p.disorder[:min(len(p.disorder), 10)]
 	return made.print()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -36,6 +37,7 @@ type player struct {
 	lock     sync.Mutex
 	failures []string
 	failed   int
+	cutShort int      // Tasks whose shim was killed before they were deleted, as was asked for.
 	disorder []string // Tasks whose events were not what they must be, and what they were.
 }
 
@@ -80,6 +82,9 @@ func (p *player) begin(l *life, where *bootstrap.BootstrapResult) error {
 	if _, err := l.attach(where); err != nil {
 		return err
 	}
+	if p.kill == "shim" {
+		p.strike(p.program.server(l.bundle))
+	}
 	return l.start()
 }
 
@@ -98,7 +103,11 @@ func (p *player) live(l *life, where *bootstrap.BootstrapResult) {
 }
 
 func (p *player) settle(l *life, err error) {
-	if err != nil && p.kill != "shim" {
+	if err != nil && p.kill == "shim" {
+		p.lock.Lock()
+		p.cutShort++
+		p.lock.Unlock()
+	} else if err != nil {
 		p.fail(l.id, err)
 	}
 	if err != nil && l.bundle != nil {
@@ -117,10 +126,10 @@ func (p *player) settle(l *life, err error) {
 	}
 }
 
-// gone waits for a process to be gone, or to be nobody's but its parent's.
+// gone waits for a process to have ended, whether or not its parent has been told.
 func gone(pid uint32) error {
 	end := time.Now().Add(2 * time.Second)
-	for pid > 0 && syscall.Kill(int(pid), 0) == nil {
+	for pid > 0 && isAlive(pid) {
 		if time.Now().After(end) {
 			return fmt.Errorf("its process %d is still there after the shim's delete", pid)
 		}
@@ -129,18 +138,30 @@ func gone(pid uint32) error {
 	return nil
 }
 
+func isAlive(pid uint32) bool {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(state), ") ") // A name may have both, but the guests here have not.
+	return !strings.HasPrefix(rest, "Z")
+}
+
 // started is called as soon as a task has.
 func (p *player) started(l *life) {
 	go func() {
 		<-l.output.first
 		l.times.add("first-byte", time.Since(l.made))
 	}()
-	if p.kill == "" || l.id == l.pod {
-		return
+	if p.kill == "task" && l.id != l.pod {
+		p.strike(int(l.pid))
 	}
-	victim := int(l.pid)
-	if p.kill == "shim" {
-		victim = l.shim.pid
+}
+
+// strike kills a process at a random moment from now on.
+func (p *player) strike(victim int) {
+	if victim == 0 {
+		return
 	}
 	go func() {
 		time.Sleep(time.Duration(rand.Int64N(int64(p.within) + 1)))

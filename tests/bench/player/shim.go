@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -116,13 +117,30 @@ func (p *program) delete(b *bundle) (*task.DeleteResponse, error) {
 	return response, proto.Unmarshal(output.Bytes(), response)
 }
 
+// server is the process that serves a bundle's task, or 0: the shim's own, told by its command line. (Whoever made the
+// socket, which SO_PEERCRED would tell, is the process of `start`.)
+func (p *program) server(b *bundle) int {
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, command := range commands {
+		words, err := os.ReadFile(command)
+		if err != nil || !bytes.Contains(words, []byte("\x00-id\x00"+b.id+"\x00")) {
+			continue
+		}
+		folder := filepath.Dir(command)
+		if executable, err := os.Readlink(filepath.Join(folder, "exe")); err == nil && executable == p.path {
+			pid, _ := strconv.Atoi(filepath.Base(folder))
+			return pid
+		}
+	}
+	return 0
+}
+
 // A connection to a shim's server, and how long its calls took.
 type connection struct {
 	client  *ttrpc.Client
 	service string
 	times   *times
 	timeout time.Duration
-	pid     int // Of the server.
 	closed  chan struct{}
 }
 
@@ -135,23 +153,10 @@ func connect(where *bootstrap.BootstrapResult, times *times, timeout time.Durati
 	times.add("dial", time.Since(begin))
 	c := &connection{
 		service: fmt.Sprintf("containerd.task.v%d.Task", where.Version),
-		times:   times, timeout: timeout, closed: make(chan struct{}), pid: peerOf(socket),
+		times:   times, timeout: timeout, closed: make(chan struct{}),
 	}
 	c.client = ttrpc.NewClient(socket, ttrpc.WithOnClose(func() { close(c.closed) }))
 	return c, nil
-}
-
-// peerOf is the process that listens (unix(7), SO_PEERCRED).
-func peerOf(socket net.Conn) int {
-	pid := 0
-	if raw, err := socket.(*net.UnixConn).SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) {
-			if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-				pid = int(peer.Pid)
-			}
-		})
-	}
-	return pid
 }
 
 // call is one RPC; its time counts whether or not it succeeds. Wait has no deadline.
