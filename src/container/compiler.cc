@@ -15,7 +15,6 @@
 #include "wasmoor/os/capability.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/limit.h"
-#include "wasmoor/os/output.h"
 #include "wasmoor/os/process.h"
 
 // What the two processes say to each other. Words: the mode, the cache's directory, the limit of
@@ -30,7 +29,7 @@ using Found = Cache::Found;
 constexpr std::string_view kAtOnce = "at-once", kInBackground = "in-background";
 constexpr size_t kWords = 3;
 
-constexpr std::chrono::minutes kPatience{15};
+constexpr std::chrono::seconds kPatience{15 * 60};
 constexpr uint64_t kMostSeconds = 20 * 60;  // Of CPU time, on all CPUs together.
 constexpr int kSignalStatus = 128;
 
@@ -52,6 +51,11 @@ std::vector<std::string> WordsFor(const WasmOptions& options, std::string_view m
 }
 
 Error DiedError(const WasmOptions& options, const program::Source& source, int signal) {
+  if (signal == SIGALRM) {
+    return Error(Code::kDeadlineExceeded,
+                 fmt::format("{}: compiling it took more than {} s, and was given up", source.name,
+                             kPatience.count()));
+  }
   if (signal == SIGXCPU) {
     return Error(Code::kResourceExhausted,
                  fmt::format("{}: compiling it took more than {} s of CPU time, and was given up",
@@ -81,16 +85,6 @@ Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source
   return Fail(static_cast<Code>(number), "{}: {}", source.name, text);
 }
 
-// Compiles in another process. Afterwards the module is in the cache. kUnavailable: it could not be
-// kept there.
-Result<std::string> Compile(const WasmOptions& options, const program::Source& source,
-                            const Cache& cache) {
-  const os::Output output =
-      TRY_AS(os::ReadOutputOfSelf(WordsFor(options, kAtOnce, cache), source.file, kPatience),
-             "compile {}", source.name);
-  return ReadAnswer(options, source, output);
-}
-
 // Failing costs the next start some speed and nothing else.
 void OptimizeInBackground(const WasmOptions& options, const program::Source& source,
                           const Cache& cache) {
@@ -101,34 +95,6 @@ void OptimizeInBackground(const WasmOptions& options, const program::Source& sou
 
 void Warn(const WasmOptions& options, std::string_view line) {
   if (!line.empty() && options.warn) options.warn(line);
-}
-
-// From one cache; nothing, and why in `reasons`, if it cannot keep what it has not.
-Result<std::optional<Found>> LoadFrom(const WasmOptions& options, const wasm::Engine& engine,
-                                      const program::Source& source,
-                                      const std::filesystem::path& directory,
-                                      std::string* reasons) {
-  const auto because = [&](const Error& error) {
-    *reasons += (reasons->empty() ? "" : "; ") + error.message();
-    return std::nullopt;
-  };
-  const auto cache = OpenCache(directory);
-  if (!cache) return because(cache.error());
-  constexpr auto kPolicy = Cache::Policy::kFastest;
-  auto found = TRY_AS(cache->FindFile(engine, source.file, kPolicy), "{}", source.name);
-  if (!found) {
-    const auto compiled = Compile(options, source, *cache);
-    if (!compiled && compiled.error().code() == Code::kUnavailable)
-      return because(compiled.error());
-    Warn(options, TRY(compiled));
-    found = TRY_AS(cache->FindFile(engine, source.file, kPolicy), "{}", source.name);
-    if (!found)
-      return because(Error(Code::kUnavailable, fmt::format("{}: the code vanished from the cache",
-                                                           directory.native())));
-  }
-  Warn(options, found->warning);
-  if (found->tier == wasm::Tier::kBaseline) OptimizeInBackground(options, source, *cache);
-  return found;
 }
 
 // ---- The compiler's process.
@@ -169,6 +135,7 @@ Result<std::string> Run(const wasm::EngineFactory& factory, std::span<char* cons
   } else {
     // Whoever waits for us may be killed.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    ::alarm(kPatience.count());
   }
   const Cache cache = TRY(OpenCache(words[1]));
   const program::Source source{.name = "", .file = os::Fd(STDIN_FILENO)};
@@ -195,17 +162,66 @@ std::vector<std::filesystem::path> CacheDirectories(const std::filesystem::path&
   return directories;
 }
 
-Result<Found> LoadModule(const WasmOptions& options, const wasm::Engine& engine,
-                         const program::Source& source) {
-  std::string reasons;
-  for (const std::filesystem::path& directory : options.caches) {
-    auto found = TRY(LoadFrom(options, engine, source, directory, &reasons));
-    if (found) return *std::move(found);
+Result<std::optional<Found>> ModuleLoading::Find() {
+  descriptors_->Look();
+  auto found =
+      TRY_AS(cache_->FindFile(engine_, source_.file, Cache::Policy::kFastest), "{}", source_.name);
+  TRY_AS(descriptors_->Find(), "{}", source_.name);
+  if (!found) return std::nullopt;
+  Warn(options_, found->warning);
+  if (found->tier == wasm::Tier::kBaseline) OptimizeInBackground(options_, source_, *cache_);
+  return found;
+}
+
+void ModuleLoading::GiveUp(const Error& why) {
+  reasons_ += (reasons_.empty() ? "" : "; ") + why.message();
+  cache_.reset();
+}
+
+// With the next cache that can be opened: what it has, or a compiler that is under way.
+Result<std::optional<Found>> ModuleLoading::Begin() {
+  while (tried_ < options_.caches.size()) {
+    auto cache = OpenCache(options_.caches[tried_++]);
+    if (!cache) {
+      GiveUp(cache.error());
+      continue;
+    }
+    cache_ = std::move(*cache);
+    if (auto found = TRY(Find())) return found;
+    compiler_ = TRY_AS(os::StartSelf(WordsFor(options_, kAtOnce, *cache_), source_.file),
+                       "compile {}", source_.name);
+    return std::nullopt;
   }
   return Fail(Code::kFailedPrecondition,
               "{}: there is no place for its compiled code: {}; name a folder that can be written "
               "in WASMOOR_CACHE_DIR",
-              source.name, reasons);
+              source_.name, reasons_);
+}
+
+Result<std::optional<Found>> ModuleLoading::End(const os::Output& output) {
+  compiler_.reset();
+  const auto compiled = ReadAnswer(options_, source_, output);
+  if (!compiled) {
+    if (compiled.error().code() != Code::kUnavailable) return tl::unexpected(compiled.error());
+    GiveUp(compiled.error());
+    return std::nullopt;
+  }
+  Warn(options_, *compiled);
+  if (auto found = TRY(Find())) return found;
+  GiveUp(Error(Code::kUnavailable, fmt::format("{}: the code vanished from the cache",
+                                               cache_->options().directory.native())));
+  return std::nullopt;
+}
+
+Result<std::optional<Found>> ModuleLoading::Advance() {
+  for (;;) {
+    if (!compiler_) {
+      if (auto found = TRY(Begin())) return found;
+    }
+    const auto output = TRY(compiler_->Advance());
+    if (!output) return std::nullopt;
+    if (auto found = TRY(End(*output))) return found;
+  }
 }
 
 int RunCompiler(const wasm::EngineFactory& engine, std::span<char* const> words) {

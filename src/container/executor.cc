@@ -1,5 +1,6 @@
 #include "wasmoor/container/executor.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -37,12 +38,85 @@ std::string Advice(const jail::ProgramRequest& request, const std::string& path)
       MarkingAnnotation(request.spec.annotations, path));
 }
 
+// A file that is given is given with its name.
+Result<ProgramFile> FindOrTake(const jail::ProgramRequest& request, const Entrypoint& entry) {
+  if (request.file == nullptr) return FindProgram(request, entry.path);
+  // A descriptor of its own: another may read from this one, too.
+  const std::string again = fmt::format("/proc/self/fd/{}", request.file->get());
+  return ProgramFile{
+      .path = entry.path,
+      .file = TRY_AS(os::OpenAt(os::Fd(), again.c_str(), O_RDONLY), "{}", entry.path)};
+}
+
 Result<program::Source> OpenSource(const jail::ProgramRequest& request, const Entrypoint& entry) {
-  ProgramFile found = TRY(FindProgram(request, entry.path));
+  ProgramFile found = TRY(FindOrTake(request, entry));
   auto source = program::TakeSource(found.path, std::move(found.file));
   if (source) return source;
   return Fail(source.error().code(), "{} ({})", source.error().message(),
               Advice(request, entry.path));
+}
+
+// From a file to a guest's plan.
+class WasmPreparation : public jail::Preparation {
+ public:
+  WasmPreparation(const WasmOptions& options, const jail::ProgramRequest& request)
+      : options_(options),
+        request_(request),
+        entry_(ParseEntrypoint(request.process.args.front())) {}
+
+  const os::Fd& waits_for() const override { return loading_->waits_for(); }
+  Result<std::optional<std::unique_ptr<jail::Program>>> Advance() override;
+
+ private:
+  Status Begin();
+  Result<std::unique_ptr<jail::Program>> Finish(wasm::Cache::Found found);
+
+  const WasmOptions& options_;
+  const jail::ProgramRequest& request_;
+  const Entrypoint entry_;
+  program::Host host_ = program::NewHost();
+  program::Source source_;
+  std::unique_ptr<wasm::Engine> engine_;
+  EngineDescriptors descriptors_;
+  std::optional<ModuleLoading> loading_;
+};
+
+Status WasmPreparation::Begin() {
+  source_ = TRY(OpenSource(request_, entry_));
+  descriptors_.Look();
+  engine_ = TRY(options_.engine.create({.parallel_compile = false, .host = host_.table}));
+  TRY(descriptors_.Find());
+  loading_.emplace(options_, *engine_, source_, &descriptors_);
+  return {};
+}
+
+Result<std::optional<std::unique_ptr<jail::Program>>> WasmPreparation::Advance() {
+  if (!loading_) TRY(Begin());
+  auto found = TRY(loading_->Advance());
+  if (!found) return std::nullopt;
+  return Finish(*std::move(found));
+}
+
+Result<std::unique_ptr<jail::Program>> WasmPreparation::Finish(wasm::Cache::Found found) {
+  const oci::Process& process = request_.process;
+  GuestPlan plan;
+  plan.host = std::move(host_);
+  plan.module = std::move(found.module);
+  // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
+  descriptors_.Look();
+  TRY_AS(plan.module->NewInstance({}), "{}", source_.name);
+  TRY(descriptors_.Find());
+  plan.limits = LimitsOf(request_.spec.on_linux);
+  plan.arguments = process.args;
+  plan.arguments.front() = entry_.path;
+  plan.function = entry_.function;
+  plan.environment = EnvironmentOf(process.env, process.cwd);
+  for (const oci::Mount& mount : request_.spec.mounts) plan.mounts.push_back(mount.destination);
+  plan.visible_to_its_user = ::geteuid() != 0;
+  plan.filter = seccomp::GuestProgram(plan.module->kind() == wasm::ModuleKind::kComponent
+                                          ? seccomp::GuestKind::kComponent
+                                          : seccomp::GuestKind::kModule);
+  return std::make_unique<WasmProgram>(std::move(plan), std::move(descriptors_));
 }
 
 }  // namespace
@@ -57,37 +131,14 @@ bool WasmExecutor::CanHandle(const jail::ProgramRequest& request) const {
     const Mark mark = MarkOf(request.spec.annotations, entry.path);
     if (mark != Mark::kNone) return mark == Mark::kWasm;
   }
-  const auto found = FindProgram(request, entry.path);
+  const auto found = FindOrTake(request, entry);
   return found && IsWasm(*found);
 }
 
-Result<std::unique_ptr<jail::Program>> WasmExecutor::Prepare(
+Result<std::unique_ptr<jail::Preparation>> WasmExecutor::Prepare(
     const jail::ProgramRequest& request) const {
-  const oci::Process& process = request.process;
-  if (process.args.empty()) return Fail(Code::kInvalidArgument, "process.args: is empty");
-  const Entrypoint entry = ParseEntrypoint(process.args.front());
-  const program::Source source = TRY(OpenSource(request, entry));
-
-  GuestPlan plan;
-  plan.host = program::NewHost();
-  const auto engine =
-      TRY(options_.engine.create({.parallel_compile = false, .host = plan.host.table}));
-  EngineDescriptors descriptors;
-  plan.module = TRY(LoadModule(options_, *engine, source)).module;
-  // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
-  TRY_AS(plan.module->NewInstance({}), "{}", source.name);
-  descriptors.Find();
-  plan.limits = LimitsOf(request.spec.on_linux);
-  plan.arguments = process.args;
-  plan.arguments.front() = entry.path;
-  plan.function = entry.function;
-  plan.environment = EnvironmentOf(process.env, process.cwd);
-  for (const oci::Mount& mount : request.spec.mounts) plan.mounts.push_back(mount.destination);
-  plan.visible_to_its_user = ::geteuid() != 0;
-  plan.filter = seccomp::GuestProgram(plan.module->kind() == wasm::ModuleKind::kComponent
-                                          ? seccomp::GuestKind::kComponent
-                                          : seccomp::GuestKind::kModule);
-  return std::make_unique<WasmProgram>(std::move(plan), std::move(descriptors));
+  if (request.process.args.empty()) return Fail(Code::kInvalidArgument, "process.args: is empty");
+  return std::make_unique<WasmPreparation>(options_, request);
 }
 
 }  // namespace wasmoor::container

@@ -35,26 +35,22 @@ Result<os::Fd> ConnectConsole(const oci::Process& process, const ProcessOptions&
   return TRY_AS(os::ConnectUnix(options.console_socket), "--console-socket");
 }
 
-Result<os::Fd> AttendUntilReady(const Attendance& attendance) {
-  os::Fd terminal;
-  for (;;) {
-    Message message = TRY(attendance.channel.Receive());
-    switch (message.step) {
-      case Step::kDescriptor:
-        if (attendance.console.valid()) {
-          TRY_AS(os::Send(attendance.console, message.text, &message.descriptor),
-                 "--console-socket");
-        } else {
-          terminal = std::move(message.descriptor);
-        }
-        break;
-      case Step::kListener: TRY(HandOverListener(attendance, message.text)); break;
-      case Step::kReady:
-        if (message.text == kWithoutLimits)
-          TRY(ApplyLimits(attendance.plan.attributes, attendance.process.pid));
-        return terminal;
-      default: return Fail(Code::kInternal, "the container's process spoke out of turn");
-    }
+Result<bool> Attend(const Attendance& attendance, os::Fd* terminal) {
+  Message message = TRY(attendance.channel.Receive());
+  switch (message.step) {
+    case Step::kDescriptor:
+      if (attendance.console.valid()) {
+        TRY_AS(os::Send(attendance.console, message.text, &message.descriptor), "--console-socket");
+      } else {
+        *terminal = std::move(message.descriptor);
+      }
+      return false;
+    case Step::kListener: TRY(HandOverListener(attendance, message.text)); return false;
+    case Step::kReady:
+      if (message.text == kWithoutLimits)
+        TRY(ApplyLimits(attendance.plan.attributes, attendance.process.pid));
+      return true;
+    default: return Fail(Code::kInternal, "the container's process spoke out of turn");
   }
 }
 

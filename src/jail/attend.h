@@ -26,9 +26,10 @@ struct Attendance {
   const os::Fd& console;    // Of ConnectConsole.
 };
 
-// Hears the process until it is ready, and puts its limits on it then: the terminal's master side,
-// if it has one that nobody else got. kAborted: it was killed.
-Result<os::Fd> AttendUntilReady(const Attendance& attendance);
+// Hears one word of the process, and does what it asks for. True: it is ready, and its limits are
+// on it. `terminal` gets the terminal's master side, if it has one that nobody else got. kAborted:
+// it was killed.
+Result<bool> Attend(const Attendance& attendance, os::Fd* terminal);
 
 // Replaces the file at once (rename(2)), so that nobody reads half a number.
 Status WritePidFile(const std::string& path, pid_t pid);

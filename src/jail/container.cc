@@ -19,13 +19,6 @@
 namespace wasmoor::jail {
 namespace {
 
-// A container with its lock, for a change; `record` is read anew.
-Result<std::pair<Place, Record>> Lock(const Store& store, const std::string& id) {
-  Place place = TRY(store.FindAndLock(id, kLockPatience));
-  Record record = TRY(place.Read());
-  return std::pair(std::move(place), std::move(record));
-}
-
 // A pidfd of the process that is meant and no other: it was still the same after it was opened.
 Result<os::Fd> OpenFirst(const Record& record) {
   auto process = os::OpenProcess(record.init.pid);
@@ -62,6 +55,12 @@ void WaitForEnd(const Record& record) {
 }
 
 }  // namespace
+
+Result<std::pair<Place, Record>> LockContainer(const Store& store, const std::string& id) {
+  Place place = TRY(store.FindAndLock(id, kLockPatience));
+  Record record = TRY(place.Read());
+  return std::pair(std::move(place), std::move(record));
+}
 
 Result<Prepared> PrepareProgram(Executors executors, const ProgramRequest& request) {
   for (const Executor* executor : executors) {
@@ -150,19 +149,6 @@ oci::State Container::state() const {
   return StateOf(parts_->record, LookAt(parts_->place, parts_->record));
 }
 
-Status Container::Start(std::vector<std::string>* warnings) {
-  const auto [place, record] = TRY(Lock(parts_->store, id()));
-  const oci::Status status = LookAt(place, record);
-  if (status != oci::Status::kCreated) return WrongState("start", id(), status, "created");
-  TRY_AS(OpenStartGate(place.directory()), "start container \"{}\"", id());
-  const oci::Spec spec = TRY(ReadSpec(place));
-  if (!spec.hooks.poststart.empty())
-    *warnings =
-        RunEveryHook(spec.hooks.poststart, "poststart", StateOf(record, oci::Status::kRunning));
-  if (!spec.process) warnings->push_back("config.json has no process: nothing was started");
-  return {};
-}
-
 Status Container::Kill(int signal, Whom whom) const {
   const Record& record = parts_->record;
   const bool everybody = whom == Whom::kEveryProcess && !record.cgroup.empty();
@@ -180,7 +166,7 @@ Status Container::Kill(int signal, Whom whom) const {
 }
 
 Status Container::Pause() {
-  const auto [place, record] = TRY(Lock(parts_->store, id()));
+  const auto [place, record] = TRY(LockContainer(parts_->store, id()));
   const oci::Status status = LookAt(place, record);
   // A frozen process could not take the start that it waits for.
   if (status != oci::Status::kRunning) return WrongState("pause", id(), status, "running");
@@ -189,7 +175,7 @@ Status Container::Pause() {
 }
 
 Status Container::Resume() {
-  const auto [place, record] = TRY(Lock(parts_->store, id()));
+  const auto [place, record] = TRY(LockContainer(parts_->store, id()));
   cgroup::Group group = TRY(OpenGroup(record));
   if (!record.init.Alive() || !TRY(group.IsFrozen()))
     return WrongState("resume", id(), LookAt(place, record), "paused");
@@ -197,7 +183,7 @@ Status Container::Resume() {
 }
 
 Status Container::Update(const oci::Resources& resources) {
-  const auto [place, record] = TRY(Lock(parts_->store, id()));
+  const auto [place, record] = TRY(LockContainer(parts_->store, id()));
   const oci::Status status = LookAt(place, record);
   if (status == oci::Status::kStopped || status == oci::Status::kCreating)
     return WrongState("update", id(), status, "running");
@@ -225,8 +211,8 @@ Result<cgroup::Stats> Container::ReadStats() const {
 
 Result<os::Fd> Container::OomEvents() const { return TRY(OpenGroup(parts_->record)).OomEvents(); }
 
-Status Container::Delete(Force force, std::vector<std::string>* warnings) {
-  auto [place, record] = TRY(Lock(parts_->store, id()));
+Status Container::Delete(Force force, Warnings* warnings) {
+  auto [place, record] = TRY(LockContainer(parts_->store, id()));
   const oci::Status status = LookAt(place, record);
   if (status != oci::Status::kStopped && force == Force::kNo)
     return WrongState("delete", id(), status, "stopped");

@@ -60,25 +60,69 @@ Creation::~Creation() {
   if (!done_ && place_) Undo();
 }
 
-Result<Creation::Done> Creation::Run() {
-  TRY(ReadBundle());
-  TRY(CheckSupported());
-  auto program = TRY(Prepare());
+const os::Fd& Creation::waits_for() const {
+  return at_ == At::kPreparing ? preparation_->waits_for() : channel_->socket();
+}
+
+Result<std::optional<Containers::Created>> Creation::Advance() {
+  if (at_ == At::kBeginning) {
+    TRY(ReadBundle());
+    TRY(CheckSupported());
+    TRY(BeginPreparation());
+    at_ = At::kPreparing;
+  }
+  switch (at_) {
+    case At::kBeginning:
+    case At::kPreparing: {
+      auto program = TRY(preparation_->Advance());
+      if (program) TRY(Make(*std::move(program)));
+      return std::nullopt;
+    }
+    case At::kMounting:
+      TRY(channel_->Expect(Step::kMounted));
+      TRY(RunHostHooks());
+      TRY(channel_->Send(Step::kHooked));
+      at_ = At::kSettling;
+      return std::nullopt;
+    case At::kSettling: {
+      const oci::State state = StateNow(oci::Status::kCreating);
+      if (!TRY(Attend({*channel_, child_, plan_->process, bundle_.spec, state, console_},
+                      &terminal_)))
+        return std::nullopt;
+      return Finish();
+    }
+  }
+  return std::nullopt;
+}
+
+Status Creation::Make(std::unique_ptr<Program> program) {
+  if (program->privileges() == Privileges::kNone) {
+    for (oci::Mount& mount : bundle_.spec.mounts) {
+      if (mount.type == "proc") mount.options.emplace_back("ro");
+    }
+  }
   console_ = TRY(ConnectConsole(*bundle_.spec.process, options_));
   ProcessPlan process = TRY(ProcessPlan::Make(record_.id, bundle_.spec, *bundle_.spec.process,
                                               options_, std::move(program), store_));
   Status planned = PlanGroup();
   TRY(TakePlace());
   TRY(MakeGroup(std::move(planned)));
-  FirstProcessPlan plan = TRY(Plan(std::move(process)));
-  os::Fd terminal = TRY(Bring(plan));
+  plan_.emplace(TRY(Plan(std::move(process))));
+  TRY(SpawnFirst());
+  at_ = At::kMounting;
+  return {};
+}
+
+Result<Containers::Created> Creation::Finish() {
   record_.complete = true;
   TRY(place_->Write(record_));
   TRY(WritePidFile(options_.pid_file, child_.pid));
   done_ = true;
   place_->Unlock();
-  return Done{std::move(*place_), std::move(record_),
-              Started{child_.pid, std::move(child_.process), std::move(terminal)}};
+  Started first{child_.pid, std::move(child_.process), std::move(terminal_)};
+  auto parts = std::make_unique<Container::Parts>(
+      Container::Parts{store_, std::move(*place_), std::move(record_)});
+  return Containers::Created{Container(std::move(parts)), std::move(first)};
 }
 
 Status Creation::ReadBundle() {
@@ -111,23 +155,23 @@ Status Creation::CheckSupported() const {
   return CheckSysctls(config.sysctl, config);
 }
 
-Result<std::unique_ptr<Program>> Creation::Prepare() {
+Status Creation::BeginPreparation() {
   if (!bundle_.spec.process) {
     bundle_.spec.process.emplace().cwd = "/";
     record_.executor = kNoExecutor;
-    return MakeNoProgram();
+    preparation_ = std::make_unique<os::Ready<std::unique_ptr<Program>>>(MakeNoProgram());
+    return {};
   }
-  const os::Fd root =
-      TRY_AS(os::OpenAt(os::Fd(), record_.rootfs.c_str(), O_PATH | O_DIRECTORY), "root.path");
-  const ProgramRequest request{record_.id, bundle_.spec, *bundle_.spec.process, root};
-  auto [executor, program] = TRY(PrepareProgram(executors_, request));
-  record_.executor = executor;
-  if (program->privileges() == Privileges::kNone) {
-    for (oci::Mount& mount : bundle_.spec.mounts) {
-      if (mount.type == "proc") mount.options.emplace_back("ro");
-    }
-  }
-  return std::move(program);
+  root_ = TRY_AS(os::OpenAt(os::Fd(), record_.rootfs.c_str(), O_PATH | O_DIRECTORY), "root.path");
+  request_.emplace(ProgramRequest{.container_id = record_.id,
+                                  .spec = bundle_.spec,
+                                  .process = *bundle_.spec.process,
+                                  .root = root_,
+                                  .file = options_.program});
+  Prepared prepared = TRY(PrepareProgram(executors_, *request_));
+  record_.executor = prepared.executor;
+  preparation_ = std::move(prepared.preparation);
+  return {};
 }
 
 Status Creation::TakePlace() {
@@ -208,14 +252,14 @@ oci::State Creation::StateNow(oci::Status status) const {
 
 // Everything that the new process needs from outside before it may go on: written down first, so
 // that it is found if this process is killed now.
-Status Creation::Admit(const FirstProcessPlan& plan) {
+Status Creation::Admit() {
   record_.init = TRY(ProcessId::Of(child_.pid));
   TRY(place_->Write(record_));
-  const oci::Linux& config = plan.spec.on_linux;
-  if (plan.namespaces.Makes(NamespaceType::kUser))
+  const oci::Linux& config = bundle_.spec.on_linux;
+  if (plan_->namespaces.Makes(NamespaceType::kUser))
     TRY(WriteIdMaps(child_.pid, config.uid_mappings, config.gid_mappings));
   if (group_ && !entry_) TRY(group_->Add(child_.pid));
-  return ApplyFromOutside(plan.process.attributes, child_.pid);
+  return ApplyFromOutside(plan_->process.attributes, child_.pid);
 }
 
 Status Creation::RunHostHooks() {
@@ -226,29 +270,26 @@ Status Creation::RunHostHooks() {
   return RunHooks(hooks.create_runtime, "createRuntime", StateNow(oci::Status::kCreating));
 }
 
-Result<os::Fd> Creation::Bring(FirstProcessPlan& plan) {
+Status Creation::SpawnFirst() {
   auto [ours, theirs] = TRY(Channel::MakePair());
-  TRY(ApplyInitialCpus(plan.process.attributes));
+  TRY(ApplyInitialCpus(plan_->process.attributes));
   // A scope of systemd's starts with the process, which is added then.
   if (group_ && group_->Exists()) entry_ = TRY(cgroup::Entry::Open(*group_));
-  child_ = TRY(Spawn({.namespaces = plan.namespaces,
-                      .time_offsets = plan.spec.on_linux.time_offsets,
+  child_ = TRY(Spawn({.namespaces = plan_->namespaces,
+                      .time_offsets = bundle_.spec.on_linux.time_offsets,
                       .cgroup = entry_ ? entry_->clone_into() : nullptr}));
   if (child_.pid == 0) {
     // What the runtime would undo is not this process's to undo.
     done_ = true;
     ours.Close();
     place_->Unlock();
-    LiveAsFirst(plan, entry_ ? &*entry_ : nullptr, std::move(theirs));
+    LiveAsFirst(*plan_, entry_ ? &*entry_ : nullptr, std::move(theirs));
   }
   theirs.Close();
-  TRY(Admit(plan));
+  TRY(Admit());
   TRY(ours.Send(Step::kMapped));
-  TRY(ours.Expect(Step::kMounted));
-  TRY(RunHostHooks());
-  TRY(ours.Send(Step::kHooked));
-  const oci::State state = StateNow(oci::Status::kCreating);
-  return AttendUntilReady({ours, child_, plan.process, plan.spec, state, console_});
+  channel_ = std::move(ours);
+  return {};
 }
 
 void Creation::Undo() {

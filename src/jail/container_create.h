@@ -16,33 +16,31 @@ namespace wasmoor::jail {
 
 // One `create` (OCI runtime-spec, runtime.md, "Lifecycle", steps 1 to 5). What it has made is
 // undone with it, unless it came to its end.
-class Creation {
+class Creation : public os::Pending<Containers::Created> {
  public:
-  struct Done {
-    Place place;
-    Record record;
-    Started first;
-  };
-
-  Creation(const Store& store, const Settings& settings, const CreateOptions& options,
-           Executors executors)
-      : store_(store), settings_(settings), options_(options), executors_(executors) {}
-  ~Creation();
+  Creation(const Store& store, const Settings& settings, CreateOptions options, Executors executors)
+      : store_(store), settings_(settings), options_(std::move(options)), executors_(executors) {}
+  ~Creation() override;
   Creation(const Creation&) = delete;
   Creation& operator=(const Creation&) = delete;
 
-  Result<Done> Run();
+  const os::Fd& waits_for() const override;
+  Result<std::optional<Containers::Created>> Advance() override;
 
  private:
+  enum class At : uint8_t { kBeginning, kPreparing, kMounting, kSettling };
+
   Status ReadBundle();
   Status CheckSupported() const;
-  Result<std::unique_ptr<Program>> Prepare();
+  Status BeginPreparation();
+  Status Make(std::unique_ptr<Program> program);  // All of it, up to the new process.
+  Result<Containers::Created> Finish();
   Status TakePlace();
   Status PlanGroup();  // Where it will be, to be written down first.
   Status MakeGroup(Status planned);
   Result<FirstProcessPlan> Plan(ProcessPlan process);
-  Result<os::Fd> Bring(FirstProcessPlan& plan);  // The terminal, if the caller gets it.
-  Status Admit(const FirstProcessPlan& plan);
+  Status SpawnFirst();
+  Status Admit();
   Status RunHostHooks();
   std::vector<CgroupTree> CgroupTrees() const;
   oci::State StateNow(oci::Status status) const;
@@ -50,7 +48,7 @@ class Creation {
 
   const Store& store_;
   const Settings& settings_;
-  const CreateOptions& options_;
+  const CreateOptions options_;
   const Executors executors_;
 
   oci::Bundle bundle_;
@@ -58,8 +56,15 @@ class Creation {
   std::optional<Place> place_;
   std::optional<cgroup::Group> group_;
   std::optional<cgroup::Entry> entry_;
+  // What `request_` refers to stays where it is.
+  os::Fd root_;
+  std::optional<ProgramRequest> request_;
+  std::unique_ptr<Preparation> preparation_;
+  std::optional<FirstProcessPlan> plan_;
+  std::optional<Channel> channel_;  // To the new process.
   os::Cloned child_;
-  os::Fd console_;
+  os::Fd console_, terminal_;
+  At at_ = At::kBeginning;
   bool hooks_begun_ = false;
   bool done_ = false;
 };

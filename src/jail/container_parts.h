@@ -26,12 +26,15 @@ constexpr std::chrono::seconds kLockPatience{10};
 // The copy of the configuration in a container's place.
 constexpr const char* kConfig = "config.json";
 
-// The first executor that handles a program, and what it made of it. kUnimplemented: none does.
+// The first executor that handles a program, and what it makes of it. kUnimplemented: none does.
 struct Prepared {
   std::string_view executor;  // Its name.
-  std::unique_ptr<Program> program;
+  std::unique_ptr<Preparation> preparation;
 };
 Result<Prepared> PrepareProgram(Executors executors, const ProgramRequest& request);
+
+// A container with its lock, for a change; the record is read anew.
+Result<std::pair<Place, Record>> LockContainer(const Store& store, const std::string& id);
 
 // As hooks, listeners and callers read it; a stopped container has no process.
 oci::State StateOf(const Record& record, oci::Status status);

@@ -33,15 +33,16 @@ Result<Containers> Containers::Open(Settings settings) {
   return Containers(std::move(settings), std::move(store));
 }
 
-Result<Containers::Created> Containers::Create(const CreateOptions& options,
-                                               Executors executors) const {
+std::unique_ptr<os::Pending<Containers::Created>> Containers::BeginCreate(
+    CreateOptions options, Executors executors) const {
   // What a killed runtime left of this name is not in the way.
   static_cast<void>(Find(options.id));
-  Creation creation(*store_, settings_, options, executors);
-  Creation::Done done = TRY(creation.Run());
-  auto parts = std::make_unique<Container::Parts>(
-      Container::Parts{*store_, std::move(done.place), std::move(done.record)});
-  return Created{Container(std::move(parts)), std::move(done.first)};
+  return std::make_unique<Creation>(*store_, settings_, std::move(options), executors);
+}
+
+Result<Containers::Created> Containers::Create(const CreateOptions& options,
+                                               Executors executors) const {
+  return BeginCreate(options, executors)->Wait();
 }
 
 Result<Container> Containers::Find(std::string_view id) const {
@@ -54,8 +55,7 @@ Result<Container> Containers::Find(std::string_view id) const {
       Container::Parts{*store_, std::move(place), std::move(*record)}));
 }
 
-Status Containers::Delete(std::string_view id, Force force,
-                          std::vector<std::string>* warnings) const {
+Status Containers::Delete(std::string_view id, Force force, Warnings* warnings) const {
   auto found = Find(id);
   if (found) return found->Delete(force, warnings);
   if (force == Force::kNo) return tl::unexpected(std::move(found).error());

@@ -136,10 +136,14 @@ class NativeProgram : public Program {
 
 }  // namespace
 
-Result<std::unique_ptr<Program>> NativeExecutor::Prepare(const ProgramRequest& request) const {
+Result<std::unique_ptr<Preparation>> NativeExecutor::Prepare(const ProgramRequest& request) const {
   if (request.process.args.empty())
     return Fail(Code::kInvalidArgument, "process.args: must name a program");
-  return std::make_unique<NativeProgram>(request.process);
+  if (request.file != nullptr)
+    return Fail(Code::kInvalidArgument, "{}: is no file of the root filesystem, and no WebAssembly",
+                request.process.args.front());
+  return std::make_unique<os::Ready<std::unique_ptr<Program>>>(
+      std::make_unique<NativeProgram>(request.process));
 }
 
 }  // namespace wasmoor::jail

@@ -36,9 +36,13 @@ bool IsWaitingAtGate(const os::Fd& state_directory) {
   return os::ConnectUnix(state_directory, kGate).has_value();
 }
 
-Status OpenStartGate(const os::Fd& state_directory) {
-  const Channel channel(TRY(os::ConnectUnix(state_directory, kGate)));
+Result<Channel> OpenStartGate(const os::Fd& state_directory) {
+  Channel channel(TRY(os::ConnectUnix(state_directory, kGate)));
   TRY(channel.Send(Step::kStart));
+  return channel;
+}
+
+Status PassStartGate(const Channel& channel, const os::Fd& state_directory) {
   const Result<Message> end = channel.Receive();
   if (end || end.error().code() != Code::kAborted)
     return end ? Fail(Code::kInternal, "the container's process spoke out of turn")

@@ -20,7 +20,9 @@ Result<Channel> WaitAtGate(const os::Fd& gate);
 // Is somebody waiting there?
 bool IsWaitingAtGate(const os::Fd& state_directory);
 
-// Lets it go on, and returns when the program runs; an Error is the container's process's.
-Status OpenStartGate(const os::Fd& state_directory);
+// Lets it go on. What it says then, if anything, comes by the channel that is returned.
+Result<Channel> OpenStartGate(const os::Fd& state_directory);
+// Hears that the program runs; an Error is the container's process's.
+Status PassStartGate(const Channel& channel, const os::Fd& state_directory);
 
 }  // namespace wasmoor::jail

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +14,8 @@
 #include <vector>
 
 #include "wasmoor/os/fd.h"
+#include "wasmoor/os/process.h"
+#include "wasmoor/os/spawn.h"
 
 namespace wasmoor::os {
 namespace {
@@ -23,27 +24,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kSignalStatus = 128;
 
-// `input` may be none: /dev/null. Nothing else that is open here is open there.
-Result<pid_t> Spawn(const std::string& program, std::span<const std::string> arguments,
-                    const Fd& input, const Fd& output) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (input.valid()) {
-    posix_spawn_file_actions_adddup2(&actions, input.get(), STDIN_FILENO);
-  } else {
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  }
-  posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return FailErrno(error, "start {}", program);
-  return pid;
+// `input` may be none: /dev/null.
+Result<pid_t> SpawnWriting(const std::string& program, std::span<const std::string> arguments,
+                           const Fd& input, const Fd& output) {
+  return Spawn({.program = program,
+                .arguments = {arguments.begin(), arguments.end()},
+                .descriptors = {input.valid() ? &input : nullptr, &output},
+                .environment = {},
+                .session = SpawnRequest::Session::kSame});
 }
 
 // Reads until the end or `until`; false if it was the latter.
@@ -74,6 +62,51 @@ bool WaitUntil(pid_t pid, Clock::time_point until, int* status) {
   }
 }
 
+int ShellStatus(int status) {
+  return WIFSIGNALED(status) ? kSignalStatus + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+class OutputUnderWay : public Pending<Output> {
+ public:
+  OutputUnderWay(pid_t pid, Fd process, Fd output)
+      : pid_(pid), process_(std::move(process)), output_(std::move(output)) {}
+  ~OutputUnderWay() override {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  // Its output may end before it does.
+  const Fd& waits_for() const override { return output_.valid() ? output_ : process_; }
+  Result<std::optional<Output>> Advance() override;
+
+ private:
+  pid_t pid_;
+  const Fd process_;
+  Fd output_;
+  Output result_;
+};
+
+Result<std::optional<Output>> OutputUnderWay::Advance() {
+  std::array<char, 4096> buffer;
+  while (output_.valid()) {
+    const ssize_t got = read(output_.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EAGAIN) return std::nullopt;
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) output_.Close();
+    const size_t room = kUsualOutput - result_.text.size();
+    if (got > 0)
+      result_.text.append(buffer.data(), std::min<size_t>(static_cast<size_t>(got), room));
+  }
+  int status = 0;
+  const pid_t ended = waitpid(pid_, &status, WNOHANG);
+  if (ended == 0) return std::nullopt;
+  if (ended < 0) return FailErrno(errno, "wait for process {}", pid_);
+  pid_ = 0;
+  result_.status = ShellStatus(status);
+  return std::move(result_);
+}
+
 Result<Output> RunAndRead(const std::string& program, std::span<const std::string> arguments,
                           const Fd& input, std::chrono::milliseconds patience, size_t most_bytes) {
   const auto until = Clock::now() + patience;
@@ -81,7 +114,7 @@ Result<Output> RunAndRead(const std::string& program, std::span<const std::strin
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return FailErrno(errno, "pipe");
   const Fd reading(ends[0]);
   Fd writing(ends[1]);
-  const pid_t pid = TRY(Spawn(program, arguments, input, writing));
+  const pid_t pid = TRY(SpawnWriting(program, arguments, input, writing));
   writing.Close();
   Output output;
   int status = 0;
@@ -90,7 +123,7 @@ Result<Output> RunAndRead(const std::string& program, std::span<const std::strin
     waitpid(pid, nullptr, 0);
     return Fail(Code::kDeadlineExceeded, "{}: no answer within {} ms", program, patience.count());
   }
-  output.status = WIFSIGNALED(status) ? kSignalStatus + WTERMSIG(status) : WEXITSTATUS(status);
+  output.status = ShellStatus(status);
   return output;
 }
 
@@ -117,9 +150,20 @@ Result<Output> ReadOutput(const std::string& program, std::span<const std::strin
   return RunAndRead(program, arguments, Fd(), patience, most_bytes);
 }
 
-Result<Output> ReadOutputOfSelf(std::span<const std::string> arguments, const Fd& input,
-                                std::chrono::milliseconds patience) {
-  return RunAndRead("/proc/self/exe", arguments, input, patience, kUsualOutput);
+Result<std::unique_ptr<Pending<Output>>> StartSelf(std::span<const std::string> arguments,
+                                                   const Fd& input) {
+  std::array<int, 2> ends;
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return FailErrno(errno, "pipe");
+  Fd reading(ends[0]);
+  const Fd writing(ends[1]);
+  // This end alone: the other is another open file.
+  if (fcntl(reading.get(), F_SETFL, O_NONBLOCK) != 0) return FailErrno(errno, "pipe");
+  const pid_t pid = TRY(SpawnWriting(kThisProgram, arguments, input, writing));
+  auto process = OpenProcess(pid);
+  auto started = std::make_unique<OutputUnderWay>(pid, process ? std::move(*process) : Fd(),
+                                                  std::move(reading));
+  if (!process) return tl::unexpected(std::move(process).error());
+  return started;
 }
 
 }  // namespace wasmoor::os

@@ -60,7 +60,9 @@ jail::ProgramRequest ContainerTest::Request(const os::Fd& root_fd) const {
 
 Result<std::unique_ptr<jail::Program>> ContainerTest::Prepare(const WasmOptions& options) const {
   const os::Fd root_fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  return WasmExecutor(options).Prepare(Request(root_fd));
+  const WasmExecutor executor(options);
+  const jail::ProgramRequest request = Request(root_fd);
+  return TRY(executor.Prepare(request))->Wait();
 }
 
 bool ContainerTest::CanHandle() const {

@@ -53,7 +53,7 @@ class WasmExecutor : public jail::Executor {
   bool CanHandle(const jail::ProgramRequest& request) const override;
   // kNotFound: "…: no such file or directory"; kInvalidArgument: it is not WebAssembly, or not
   // valid; kFailedPrecondition: it imports what nobody provides, or its code can be kept nowhere.
-  Result<std::unique_ptr<jail::Program>> Prepare(
+  Result<std::unique_ptr<jail::Preparation>> Prepare(
       const jail::ProgramRequest& request) const override;
 
   static constexpr std::string_view kName = "wasm";

@@ -17,6 +17,7 @@
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/oci/state.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/os/pending.h"
 
 // Linux containers, as the OCI runtime specification 1.2 has them (runtime.md, "Lifecycle"; the
 // numbers of its steps are in container_create.cc). All calls need a process with one thread.
@@ -34,6 +35,8 @@ struct ProcessOptions {
   // process.terminal is set: the caller finds it in Started::terminal.
   std::string console_socket;
   std::string pid_file;  // Gets the process's number, in decimal, all at once; empty: none.
+  // What runs, if it is no file of the container's (ProgramRequest::file). Borrowed.
+  const os::Fd* program = nullptr;
   int preserve_fds = 0;  // So many of this process's descriptors, from 3 on, stay open in it.
   bool no_new_keyring = false;
 };
@@ -52,12 +55,15 @@ struct Started {
   os::Fd terminal;  // The master side, if it has a terminal and nobody else got it.
 };
 
+// What went wrong although a call succeeded: a line each, for the log.
+using Warnings = std::vector<std::string>;
+
 enum class Whom : uint8_t { kFirstProcess, kEveryProcess };
 enum class Force : uint8_t { kNo, kYes };
 
 // A container that exists. Destroying the object does nothing to it; it must not outlive the
-// Containers that it came from. What changes a container is done by one process at a time: another
-// waits (kUnavailable after 10 s).
+// Containers that it came from. What changes a container is done by one caller at a time: another
+// waits (kUnavailable after 10 s), also one in the process that has a Begin… under way.
 class Container {
  public:
   Container(Container&&) noexcept;
@@ -76,7 +82,9 @@ class Container {
 
   // kFailedPrecondition unless created. A startContainer hook or program that fails is an error
   // here, and the container is stopped then. What went wrong in poststart hooks is in `warnings`.
-  Status Start(std::vector<std::string>* warnings);
+  Status Start(Warnings* warnings);
+  // The same for whoever must not wait.
+  std::unique_ptr<os::Pending<Warnings>> BeginStart() const;
 
   // kFailedPrecondition, "container not running", unless created, running or paused. With
   // kEveryProcess those of a stopped container's control group too, which is then no error.
@@ -91,6 +99,10 @@ class Container {
   // In a paused one it waits, and so does this call, until Resume.
   Result<Started> Exec(const oci::Process& process, const ProcessOptions& options,
                        Executors executors) const;
+  // The same for whoever must not wait. What `options` and `executors` lend must stay until its
+  // end.
+  std::unique_ptr<os::Pending<Started>> BeginExec(oci::Process process, ProcessOptions options,
+                                                  Executors executors) const;
   // The process of the container's configuration: what `exec` without --process starts from.
   Result<oci::Process> ConfiguredProcess() const;
 
@@ -102,10 +114,11 @@ class Container {
   // Removes the container and all that belongs to it. kFailedPrecondition unless stopped; with
   // kYes it is killed first, and what is broken is cleared as far as can be. What went wrong in
   // poststop hooks is in `warnings`.
-  Status Delete(Force force, std::vector<std::string>* warnings);
+  Status Delete(Force force, Warnings* warnings);
 
  private:
   friend class Containers;
+  friend class Creation;
   struct Parts;
   explicit Container(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
@@ -131,13 +144,17 @@ class Containers {
   // Steps 1 to 5 of the lifecycle: afterwards the first process waits for Start. If this fails,
   // nothing of the container exists; kAlreadyExists if the id is taken.
   Result<Created> Create(const CreateOptions& options, Executors executors) const;
+  // The same for whoever must not wait. What `options` and `executors` lend, and this object, must
+  // stay until its end.
+  std::unique_ptr<os::Pending<Created>> BeginCreate(CreateOptions options,
+                                                    Executors executors) const;
 
   // kNotFound: `container "x" does not exist`.
   Result<Container> Find(std::string_view id) const;
 
   // As Container::Delete, also of what cannot be understood any more. With kYes a container that
   // does not exist is no error.
-  Status Delete(std::string_view id, Force force, std::vector<std::string>* warnings) const;
+  Status Delete(std::string_view id, Force force, Warnings* warnings) const;
 
   // Those that exist, by id. What a killed Create left behind is cleared on the way.
   Result<std::vector<Container>> List() const;

@@ -9,13 +9,14 @@
 #include "wasmoor/base/result.h"
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/os/pending.h"
 
 // What runs in a container: an Executor knows a kind of program (a Linux executable, a WebAssembly
 // module) and turns the container's process into it. Whoever brings a wasm host of his own writes
 // one.
 namespace wasmoor::jail {
 
-// What an Executor is asked to run. Borrowed for the call.
+// What an Executor is asked to run. Borrowed, for the call or until its Preparation has ended.
 struct ProgramRequest {
   std::string_view container_id;
   const oci::Spec& spec;        // The container's.
@@ -27,6 +28,9 @@ struct ProgramRequest {
   bool is_first = true;  // Else one of `exec`.
   // Of `exec`: Executor::name of the one that made the container.
   std::string_view made_by = {};
+  // The program itself, if it is no file below `root`; args[0] is its name all the same. It is
+  // hostile, too.
+  const os::Fd* file = nullptr;
 };
 
 enum class Privileges : uint8_t {
@@ -64,6 +68,9 @@ class Program {
   virtual Error Become(const std::function<Status()>& confine) = 0;
 };
 
+// A program that takes another process's time to be made ready (see os::Pending).
+using Preparation = os::Pending<std::unique_ptr<Program>>;
+
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -76,7 +83,7 @@ class Executor {
   // Everything that needs the host: compiling, opening, reading. In the runtime, outside of the
   // container's control group, before anything of the container exists. kNotFound,
   // kFailedPrecondition (no such program; not runnable) with a message that names it.
-  virtual Result<std::unique_ptr<Program>> Prepare(const ProgramRequest& request) const = 0;
+  virtual Result<std::unique_ptr<Preparation>> Prepare(const ProgramRequest& request) const = 0;
 };
 
 // Linux executables: execve(2) of args[0], looked for in the PATH of process.env if it has no
@@ -85,7 +92,7 @@ class NativeExecutor : public Executor {
  public:
   std::string_view name() const override { return "native"; }
   bool CanHandle(const ProgramRequest&) const override { return true; }
-  Result<std::unique_ptr<Program>> Prepare(const ProgramRequest& request) const override;
+  Result<std::unique_ptr<Preparation>> Prepare(const ProgramRequest& request) const override;
 };
 
 // In order: the first that handles a program gets it. Borrowed.

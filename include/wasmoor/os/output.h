@@ -1,12 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/os/pending.h"
 
 namespace wasmoor::os {
 
@@ -26,8 +28,9 @@ constexpr size_t kUsualOutput = 64 << 10;
 Result<Output> ReadOutput(const std::string& program, std::span<const std::string> arguments,
                           std::chrono::milliseconds patience, size_t most_bytes = kUsualOutput);
 
-// The same of this very program, whatever became of its name, with `input` as its standard input.
-Result<Output> ReadOutputOfSelf(std::span<const std::string> arguments, const Fd& input,
-                                std::chrono::milliseconds patience);
+// Starts this very program, whatever became of its name, with `input` as its standard input: its
+// output and status are there when it has ended. Killed if that is not waited for.
+Result<std::unique_ptr<Pending<Output>>> StartSelf(std::span<const std::string> arguments,
+                                                   const Fd& input);
 
 }  // namespace wasmoor::os
