@@ -303,7 +303,6 @@ TEST(GrpcFramingTest, ReadsAndWritesTheTextsOfHeaders) {
   EXPECT_EQ(TimeoutText(1500us), "2m");
   EXPECT_EQ(TimeoutText(0s), "1m");
   EXPECT_EQ(TimeoutText(std::chrono::hours(24 * 365)), "31536000S");
-  EXPECT_EQ(DecodePercents("a%20b%zz%4"), "a b%zz%4");
   EXPECT_EQ(CodeFromText("5"), Code::kNotFound);
   EXPECT_EQ(CodeFromText("17"), Code::kUnknown);
   EXPECT_EQ(CodeFromText("-1"), Code::kUnknown);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 
 #include "wasmoor/base/units.h"
 
@@ -19,14 +18,6 @@ size_t LengthIn(std::string_view prefix) {
     length = length << kBitsOfByte | static_cast<uint8_t>(byte);
   }
   return length;
-}
-
-std::optional<char> FromHex(std::string_view digits) {
-  uint8_t value = 0;
-  const auto [end, failed] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (failed != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return static_cast<char>(value);
 }
 
 }  // namespace
@@ -71,22 +62,6 @@ std::string TimeoutText(std::chrono::nanoseconds timeout) {
   if (millis <= kMost) return fmt::format("{}m", std::max<int64_t>(millis, 1));
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(timeout).count();
   return fmt::format("{}S", std::min<int64_t>(seconds, kMost));
-}
-
-std::string DecodePercents(std::string_view text) {
-  constexpr size_t kDigits = 2;
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && text.size() - i > kDigits) {
-      if (const auto byte = FromHex(text.substr(i + 1, kDigits))) {
-        decoded += *byte;
-        i += kDigits;
-        continue;
-      }
-    }
-    decoded += text[i];
-  }
-  return decoded;
 }
 
 Code CodeFromText(std::string_view status) {

@@ -35,9 +35,6 @@ class MessageReader {
 // The value of grpc-timeout: at most 8 digits and a unit; rounded up.
 std::string TimeoutText(std::chrono::nanoseconds timeout);
 
-// grpc-message has what is not printable ASCII as %XX; what is no such thing stays as it is.
-std::string DecodePercents(std::string_view text);
-
 // kUnknown for what is no status of gRPC's.
 Code CodeFromText(std::string_view status);
 // Where a server that does not know gRPC answered ("HTTP to gRPC status code mapping").

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "wasmoor/base/check.h"
+#include "wasmoor/base/percent.h"
 #include "wasmoor/base/printable.h"
 
 namespace wasmoor::grpc {

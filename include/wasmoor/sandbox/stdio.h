@@ -7,9 +7,12 @@
 #include <string_view>
 
 #include "wasmoor/base/result.h"
-#include "wasmoor/loop/loop.h"
 #include "wasmoor/os/fd.h"
 #include "wasmoor/sandbox/sandbox.h"
+
+namespace wasmoor::loop {
+class Loop;
+}
 
 namespace wasmoor::sandbox {
 
@@ -64,7 +67,8 @@ class Stdio {
 
   // Closes everything; what nobody has taken is lost now. Calls `done` once the loggers, which have
   // their end of file, have ended; they are asked to after ten seconds (SIGTERM), and killed two
-  // seconds later. The object may be destroyed before that, but the loop has to run on.
+  // seconds later. The object may be destroyed before that, but the loop has to run on. A Finish or
+  // WhenReady that is not answered yet is, now; the descriptors are not there any more.
   void Close(std::function<void()> done);
 
  private:
