@@ -1,4 +1,3 @@
-#include <linux/ioprio.h>
 #include <sys/personality.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 
 #include "jail/attributes.h"
 #include "wasmoor/os/features.h"
+#include "wasmoor/os/scheduling.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -39,9 +39,9 @@ constexpr auto kPolicyFlags = std::to_array<Name>({
     {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40},
 });
 constexpr auto kIoClasses = std::to_array<Name>({
-    {"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT},
-    {"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE},
-    {"IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE},
+    {"IOPRIO_CLASS_RT", os::kIoClassRealTime},
+    {"IOPRIO_CLASS_BE", os::kIoClassBestEffort},
+    {"IOPRIO_CLASS_IDLE", os::kIoClassIdle},
 });
 constexpr auto kDomains = std::to_array<Name>({{"LINUX", PER_LINUX}, {"LINUX32", PER_LINUX32}});
 

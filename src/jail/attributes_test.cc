@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
-#include <linux/ioprio.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -116,8 +115,8 @@ TEST(AttributesTest, LimitsPrioritiesAndScoresReachTheKernel) {
                    if (files.soft != 60 || files.hard != 70) return 1;
                    if (::sched_getscheduler(0) != SCHED_BATCH) return 2;
                    if (::getpriority(PRIO_PROCESS, 0) != 5) return 3;
-                   if (::syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0) !=
-                       IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 6))
+                   if (::syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, 0) !=
+                       os::IoPriorityOf(os::kIoClassBestEffort, 6))
                      return 4;
                    int score = 0;
                    std::ifstream("/proc/self/oom_score_adj") >> score;

@@ -1,6 +1,5 @@
 #include "wasmoor/os/scheduling.h"
 
-#include <linux/ioprio.h>
 #include <linux/keyctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,8 +38,8 @@ Status SetScheduling(pid_t process, const SchedulingPolicy& policy) {
 }
 
 Status SetIoPriority(pid_t process, int io_class, int level) {
-  if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, process, IOPRIO_PRIO_VALUE(io_class, level)) == 0)
-    return {};
+  constexpr int kProcess = 1;  // IOPRIO_WHO_PROCESS
+  if (syscall(SYS_ioprio_set, kProcess, process, IoPriorityOf(io_class, level)) == 0) return {};
   return FailErrno(errno, "disk priority of class {}, level {}", io_class, level);
 }
 

@@ -19,7 +19,11 @@ struct SchedulingPolicy {
 };
 Status SetScheduling(pid_t process, const SchedulingPolicy& policy);
 
-// ioprio_set(2): IOPRIO_CLASS_… and the level within it, 0 to 7.
+// The classes of ioprio_set(2), of which <linux/ioprio.h> is C only in newer kernels: a function
+// there has a parameter named `class`.
+inline constexpr int kIoClassRealTime = 1, kIoClassBestEffort = 2, kIoClassIdle = 3;
+// As the kernel has a class and the level within it, 0 to 7.
+constexpr int IoPriorityOf(int io_class, int level) { return io_class << 13 | level; }
 Status SetIoPriority(pid_t process, int io_class, int level);
 
 // keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: a new session keyring of this name, which this thread can
