@@ -1,60 +1,16 @@
 """A client of the Kubernetes container runtime interface, version 1, as far as the tests need it.
 
-Messages are given as {field number: value}, as k8s.io/cri-api numbers them: protobuf's wire format needs no more.
+Messages are those of wire.py, as k8s.io/cri-api numbers them.
 """
 
 import time
 
 import grpc  # Debian: python3-grpcio
 
+from wire import decode, encode
+
 HOST_NAMESPACE = 2  # NamespaceMode.NODE
 EXITED = 2  # ContainerState.CONTAINER_EXITED
-
-
-def _varint(number):
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def encode(message):
-    out = b""
-    for field, value in message.items():
-        for item in value if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(item, int):
-                out += _varint(field << 3) + _varint(item)
-            else:
-                data = encode(item) if isinstance(item, dict) else item.encode()
-                out += _varint(field << 3 | 2) + _varint(len(data)) + data
-    return out
-
-
-def decode(data):
-    """{field: last value}; what may be text or a message stays bytes."""
-    message, at = {}, 0
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while at < len(data):
-        key = varint()
-        if key & 7 == 0:
-            message[key >> 3] = varint()
-        else:
-            size = {1: 8, 5: 4}.get(key & 7) or varint()
-            message[key >> 3] = data[at:at + size]
-            at += size
-    return message
 
 
 class Runtime:

@@ -15,14 +15,17 @@ NO_CRI = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
 class Containerd:
     """`folder` holds the executables, `root` what it stores. Its sockets and state are where they always are: below
-    /run, which the caller has mounted for itself. Used as a context manager."""
+    /run, which the caller has mounted for itself. `runtime` is what runc's shim is to call, or, with `shim`, which is its
+    name in containerd, a shim's executable. Used as a context manager."""
 
-    def __init__(self, folder, root, namespace, runtime, config=NO_CRI):
+    def __init__(self, folder, root, namespace, runtime, config=NO_CRI, shim=None):
         self._folder = pathlib.Path(folder)
-        self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+        shims = f":{pathlib.Path(runtime).parent}" if shim else ""
+        self._environment = {**os.environ, "PATH": f"{folder}{shims}:{os.environ['PATH']}"}
         self._root = pathlib.Path(root)
         self._namespace = namespace
-        self._runtime = str(runtime)
+        self._runtime = ("--runtime", shim) if shim else (
+            "--runtime", "io.containerd.runc.v2", "--runc-binary", str(runtime))
         self._config = config
         self._log = self._root / "log"
 
@@ -38,6 +41,10 @@ class Containerd:
                 [self._folder / "containerd", "--config", self._root / "config.toml", "--root", self._root / "root"],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         self._wait_until_it_answers()
+
+    @property
+    def pid(self):
+        return self._daemon.pid
 
     def stop_daemon(self, by=signal.SIGTERM):
         """What it has started lives on, and is found again by the next."""
@@ -84,8 +91,8 @@ class Containerd:
 
     def run_words(self, image, name, *words, options=()):
         platform = image.partition("@")[2]
-        return ("run", "--runtime", "io.containerd.runc.v2", "--runc-binary", self._runtime,
-                *(("--platform", platform) if platform else ()), *options, image.partition("@")[0], name, *words)
+        return ("run", *self._runtime, *(("--platform", platform) if platform else ()), *options,
+                image.partition("@")[0], name, *words)
 
     def run(self, image, name, *words, options=()):
         """Runs a container to its end; `image` is NAME or NAME@PLATFORM."""

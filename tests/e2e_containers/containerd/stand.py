@@ -84,9 +84,9 @@ def what_is_left(cgroup, before):
     return left
 
 
-def main(usage, namespace="", config=None):
+def main(usage, namespace="", config=None, shim=None):
     """Runs the tests of the main module, in the `namespace` of a containerd. `config` makes its configuration, of
-    which containerd it is and the path of the runtime."""
+    which containerd it is and the path of the runtime, which is the executable of `shim`, if that is given."""
     global here
     if len(sys.argv) < 4:
         sys.exit(usage)
@@ -104,7 +104,7 @@ def main(usage, namespace="", config=None):
         apart.mount_memory("/run", scratch)
         before = apart.mount_points()
         with daemon.Containerd(folder, scratch, namespace or cgroup, runtime,
-                               config(which, runtime) if config else daemon.NO_CRI) as containerd:
+                               config(which, runtime) if config else daemon.NO_CRI, shim) as containerd:
             for image in make_images(scratch, guests):
                 containerd.import_image(image)
             here = Stand(which, containerd, guests, scratch, cgroup)
