@@ -17,7 +17,7 @@ launcher := $$(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHE
 fresh := $(if $(wildcard $(build)/CMakeCache.txt),,-DWASMOOR_TESTS=OFF)
 
 .DEFAULT_GOAL := build
-.PHONY: run build test bench lint format fuzz install clean help
+.PHONY: run build test bench e2e lint format fuzz install clean help
 
 run: ## Build, and run a program compiled to wasm: prints "Hello from wasm!"
 	@tools/install-dependencies
@@ -42,6 +42,12 @@ bench: ## Measure, against peers in the same run; results in build/bench
 	cmake --build $(build) -j $(JOBS)
 	tests/bench/run $(build)
 
+e2e: ## Run wasm pods on a Kubernetes of one node, a real kubelet over containerd and the shim
+	@tools/install-dependencies e2e
+	cmake --preset release $(launcher) -DWASMOOR_TESTS=ON
+	cmake --build $(build) -j $(JOBS)
+	tests/e2e_kubernetes/run $(build)
+
 lint: ## Format, static analysis, the law of the rooms (SINCE=commit: only files changed since)
 	@tools/install-dependencies lint
 	cmake --preset release $(launcher) -DWASMOOR_TESTS=ON
@@ -64,5 +70,5 @@ clean: ## Remove what was built (not the caches outside the tree)
 	rm -rf build build-*
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 	  printf '  make %-9s %s\n' "$$target" "$$text"; done

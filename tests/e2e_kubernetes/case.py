@@ -1,0 +1,210 @@
+"""What cases are made of: a pod that one can ask and wait for, and a test case that says what it saw."""
+
+import pathlib
+import re
+import time
+import unittest
+
+import api
+import cluster
+import node as node_module
+import pods
+from programs import wait_for
+
+PATIENCE = 60  # Seconds, on a busy machine, for what takes the kubelet two.
+
+
+class Pod:
+    """One of the cluster, by name."""
+
+    def __init__(self, node, name):
+        self.node = node
+        self.name = name
+
+    def seen(self):
+        return self.node.api.get("Pod", self.name)
+
+    def status(self):
+        return (self.seen() or {}).get("status", {})
+
+    def phase(self):
+        return self.status().get("phase", "")
+
+    def uid(self):
+        return self.seen()["metadata"]["uid"]
+
+    def address(self):
+        return self.status()["podIP"]
+
+    def container(self, name):
+        """Its status; empty if there is none yet."""
+        status = self.status()
+        for kind in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+            for found in status.get(kind, []):
+                if found["name"] == name:
+                    return found
+        return {}
+
+    def identifier(self, name):
+        """containerd's, of a container."""
+        return self.container(name).get("containerID", "").rpartition("/")[2]
+
+    def identifiers(self):
+        status = self.status()
+        return {found["name"]: (found["containerID"], found["restartCount"])
+                for kind in ("containerStatuses", "initContainerStatuses") for found in status.get(kind, [])}
+
+    def restarts(self, name):
+        return self.container(name).get("restartCount", 0)
+
+    def ended(self, name):
+        """How a container ended, the last time; None if it has not."""
+        found = self.container(name)
+        return found.get("state", {}).get("terminated") or found.get("lastState", {}).get("terminated")
+
+    def runs(self, name):
+        return "running" in self.container(name).get("state", {})
+
+    def ready(self):
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in self.status().get("conditions", []))
+
+    def wait(self, what, condition, seconds=PATIENCE):
+        return wait_for(f"pod {self.name}: {what}", condition, seconds, self.node.cluster.programs.values(), pause=0.2)
+
+    def wait_ready(self):
+        self.wait("ready", self.ready)
+        return self
+
+    def wait_ended(self):
+        """Its phase: Succeeded or Failed."""
+        return self.wait("ended", lambda: self.phase() in ("Succeeded", "Failed") and self.phase())
+
+    def wait_container_ended(self, name):
+        return self.wait(f"container {name} has ended", lambda: self.ended(name))
+
+    def wait_running(self, name):
+        self.wait(f"container {name} runs", lambda: self.runs(name))
+        return self
+
+    def logs(self, name, *options):
+        done = self.node.api.kubectl("logs", self.name, "-c", name, *options)
+        if done.returncode != 0:
+            raise AssertionError(f"kubectl logs {self.name} -c {name}: {done.stderr}")
+        return done.stdout
+
+    def wait_logs(self, name, pattern):
+        """Once they have it: a line may come a moment after the container's end."""
+        return self.wait(f"{pattern!r} in the logs of {name}", lambda: re.search(pattern, self.logs(name)))
+
+    def execute(self, name, *command, typed=None, options=()):
+        """What `kubectl exec` does."""
+        return self.node.api.kubectl("exec", self.name, "-c", name, *options, "--", *command, typed=typed)
+
+    def delete(self, grace=None):
+        """Seconds until it is gone."""
+        before = time.monotonic()
+        self.node.api.delete("Pod", self.name, grace)
+        self.wait("gone", lambda: self.seen() is None, PATIENCE * 2)
+        return time.monotonic() - before
+
+    def groups(self, name, controller="memory"):
+        """The control group of a container, or of the whole pod if `name` is empty; a list of one."""
+        ending = self.identifier(name) if name else f"pod{self.uid()}"
+        top = cluster.CGROUPS / controller / self.node.cgroup
+        return [path for path in top.glob("kubepods/**/*") if path.name == ending]
+
+    def group(self, name, controller="memory"):
+        found = self.groups(name, controller)
+        if len(found) != 1:
+            raise AssertionError(f"pod {self.name}: container '{name}' has {len(found)} groups of {controller}")
+        return found[0]
+
+    def processes(self, name):
+        """Pids in a container's group."""
+        return [int(pid) for pid in (self.group(name) / "cgroup.procs").read_text().split()]
+
+    def shims(self):
+        """Pids of the shims that serve it: its sandbox or a container of it stands in their command lines."""
+        known = [self.sandbox(), *(identifier.rpartition("/")[2] for identifier, _ in self.identifiers().values())]
+        return [pid for pid, words in node_module.processes().items()
+                if node_module.SHIM_NAME in words.split(" ")[0] and any(one in words for one in known if one)]
+
+    def sandbox(self):
+        """containerd's identifier of the pod."""
+        listed = self.node.containerd.ctr("containers", "ls", "-q", f'labels."io.kubernetes.pod.uid"=={self.uid()}',)
+        for one in listed.split():
+            if '"io.cri-containerd.kind": "sandbox"' in self.node.containerd.ctr("containers", "info", one):
+                return one
+        return ""
+
+
+class Case(unittest.TestCase):
+    """The tests of a class may run at once with those of others, unless ALONE: then nothing else runs."""
+
+    ALONE = False
+    node = None  # The node.Node of this run.
+
+    def setUp(self):
+        self._made = []
+
+    @property
+    def api(self):
+        return self.node.api
+
+    def name(self, ending=""):
+        """For an object of this test."""
+        words = self.id().rpartition(".test_")[2].replace("_", "-").lower()
+        return words[:40].strip("-") + (f"-{ending}" if ending else "")
+
+    def make(self, item):
+        self._made.append((item["kind"], item["metadata"]["name"]))
+        self.addCleanup(self.api.delete, item["kind"], item["metadata"]["name"])
+        self.api.create(item)
+        return item["metadata"]["name"]
+
+    def pod(self, *containers, ending="", **more):
+        return Pod(self.node, self.make(pods.pod(self.name(ending), *containers, **more)))
+
+    def pods_of(self, selector):
+        return [Pod(self.node, item["metadata"]["name"]) for item in self.api.list("Pod", selector)]
+
+    def wait(self, what, condition, seconds=PATIENCE):
+        return wait_for(what, condition, seconds, self.node.cluster.programs.values(), pause=0.2)
+
+    def wait_for_start_error(self, pod, word):
+        """What `kubectl describe` says, once it tells why a container has not started, with `word`."""
+        pod.wait("it cannot start", lambda: pod.container("main").get("state", {}).get("terminated", {}).get("reason")
+                 == "StartError")
+        return self.wait(f"'{word}' in what kubectl describes", lambda: word in (
+            described := self.api.kubectl("describe", "pod", pod.name).stdout) and described)
+
+    def wait_for_event(self, pod, word):
+        pod.wait(f"an event with '{word}'", lambda: any(word in event for event in self.api.events(pod.name)))
+
+    def what_it_saw(self):
+        """Of the pods of this test, for whoever reads that it failed."""
+        names = [name for kind, name in self._made if kind == "Pod"]
+        others = [name for kind, name in self._made if kind in ("Deployment", "Job", "StatefulSet")]
+        try:
+            names += [item["metadata"]["name"] for item in self.api.list("Pod")
+                      if any(item["metadata"]["name"].startswith(f"{other}-") for other in others)][:3]
+            return "\n".join(self._describe(Pod(self.node, name)) for name in names)
+        except (api.Refused, OSError) as error:
+            return f"(cannot ask the API server: {error})"
+
+    @staticmethod
+    def _describe(pod):
+        status = pod.status()
+        out = [f"  pod {pod.name}: {status.get('phase', 'gone')} {status.get('reason', '')}"]
+        for kind in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
+            for found in status.get(kind, []):
+                out.append(f"    {found['name']}: now {found['state']}, before {found.get('lastState')}, "
+                           f"{found['restartCount']} restarts")
+                done = pod.node.api.kubectl("logs", pod.name, "-c", found["name"], "--tail", 5)
+                out += [f"      | {line}" for line in (done.stdout or done.stderr).splitlines()]
+        out += [f"    event {event}" for event in pod.node.api.events(pod.name)[-8:]]
+        return "\n".join(out)
+
+
+def read_number(path):
+    return int(pathlib.Path(path).read_text())
