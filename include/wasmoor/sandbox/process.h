@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/container/executor.h"
+#include "wasmoor/os/fd.h"
+#include "wasmoor/sandbox/sandbox.h"
+
+namespace wasmoor::loop {
+class Loop;
+}
+
+// Sandboxes whose containers have processes of their own: children of this process, which must have
+// one thread and be the reaper of its descendants (PR_SET_CHILD_SUBREAPER).
+namespace wasmoor::sandbox {
+
+// A module that is no file of a container's root filesystem. kNotFound: there is none; any other
+// error is the container's.
+using FindModule =
+    std::function<void(const std::string& id, const std::string& entrypoint, Done<os::Fd> done)>;
+
+struct ProcessSandboxOptions {
+  loop::Loop& loop;
+  Listener& listener;
+  std::string name_space;  // containerd's: loggers are told it.
+  std::string state_root;  // Where containers are kept: jail::Settings::root.
+  container::WasmOptions wasm;
+  // Asked when a container's program is not found. May be empty.
+  FindModule find_module;
+  // Hears what an operator should know, a line a call without its end.
+  std::function<void(std::string_view)> log;
+};
+
+// Containers that exist when it is destroyed live on, without anybody who waits for them.
+Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options);
+
+// What is left of a container whose sandbox has died: kills it, removes it, and detaches what is
+// mounted in `bundle`. No error if there is none. How it ended, as far as that is known: as its
+// sandbox saw it, else killed now.
+Result<Exit> ClearContainer(const std::string& state_root, const std::string& id,
+                            const std::string& bundle);
+
+}  // namespace wasmoor::sandbox

@@ -1,0 +1,275 @@
+#include "sandbox/process/live_container.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "sandbox/process/exit_note.h"
+#include "sandbox/process/root_mounts.h"
+#include "wasmoor/oci/bundle.h"
+
+namespace wasmoor::sandbox {
+namespace {
+
+container::WasmOptions OptionsFor(const Surroundings& surroundings, const GuestOptions& guest) {
+  container::WasmOptions options = surroundings.wasm;
+  if (!guest.cache_directory.empty())
+    options.caches.insert(options.caches.begin(), guest.cache_directory);
+  options.warn = surroundings.log;
+  return options;
+}
+
+// What containerd looks for (errdefs.IsNotFound) when it kills what has ended meanwhile.
+Status FinishedIfGone(Status status) {
+  if (status || status.error().code() != Code::kFailedPrecondition) return status;
+  return Fail(Code::kNotFound, "process already finished");
+}
+
+}  // namespace
+
+LiveContainer::LiveContainer(Surroundings& surroundings, const jail::Containers& containers,
+                             CreateRequest request)
+    : surroundings_(surroundings),
+      containers_(containers),
+      request_(std::move(request)),
+      wasm_(OptionsFor(surroundings, request_.guest)),
+      creating_(surroundings.loop),
+      first_(*this) {}
+
+LiveContainer::~LiveContainer() = default;
+
+void LiveContainer::Log(std::string_view line) const {
+  if (surroundings_.log) surroundings_.log(line);
+}
+
+void LiveContainer::Create(Done<void> done) {
+  created_ = std::move(done);
+  if (Status mounted = MountRoot(request_.bundle, request_.rootfs); !mounted) {
+    surroundings_.loop.Post([done = std::move(created_), error = std::move(mounted).error()] {
+      done(tl::unexpected(error));
+    });
+    return;
+  }
+  first_.OpenStreams([this](Status ready) {
+    if (ready) return Make();
+    OnMade(tl::unexpected(std::move(ready).error()));
+  });
+}
+
+void LiveContainer::Make() {
+  jail::CreateOptions options;
+  options.id = request_.id;
+  options.bundle = request_.bundle;
+  options.no_pivot = request_.no_pivot;
+  options.no_new_keyring = request_.no_new_keyring;
+  if (module_.valid()) options.program = &module_;
+  first_.LendStreams(&options);
+  creating_.Run(containers_.BeginCreate(std::move(options), executors_),
+                [this](auto made) { OnMade(std::move(made)); });
+}
+
+void LiveContainer::OnMade(Result<jail::Containers::Created> made) {
+  if (!made && made.error().code() == Code::kNotFound && surroundings_.find_module &&
+      !looked_for_module_)
+    return LookForModule(std::move(made).error());
+  Status taken = made ? Take(*std::move(made)) : Status(tl::unexpected(std::move(made).error()));
+  if (!taken) {
+    first_.CloseStreams();
+    if (container_) static_cast<void>(Remove());
+    if (const Status unmounted = UnmountRoot(request_.bundle); !unmounted)
+      Log(unmounted.error().message());
+  }
+  const Done<void> done = std::exchange(created_, nullptr);
+  done(std::move(taken));
+}
+
+// The image may be an artifact, which has no root filesystem. If it is not, the first error is the
+// one to be told.
+void LiveContainer::LookForModule(Error why) {
+  looked_for_module_ = true;
+  const auto bundle = oci::Bundle::Open(request_.bundle);
+  const bool named = bundle && bundle->spec.process && !bundle->spec.process->args.empty();
+  if (!named) return OnMade(tl::unexpected(std::move(why)));
+  surroundings_.find_module(request_.id, bundle->spec.process->args.front(),
+                            [this, why](Result<os::Fd> found) {
+                              if (found) {
+                                module_ = std::move(*found);
+                                return Make();
+                              }
+                              const bool none = found.error().code() == Code::kNotFound;
+                              OnMade(tl::unexpected(none ? why : std::move(found).error()));
+                            });
+}
+
+Status LiveContainer::Take(jail::Containers::Created made) {
+  container_ = std::move(made.container);
+  TRY(first_.Adopt(std::move(made.first)));
+  WatchMemory();
+  return {};
+}
+
+// Where there is no such group, there is nothing to be told of.
+void LiveContainer::WatchMemory() {
+  auto events = container_->OomEvents();
+  if (!events) return;
+  out_of_memory_ = std::move(*events);
+  ::fcntl(out_of_memory_.get(), F_SETFL, O_NONBLOCK);
+  auto source = surroundings_.loop.Watch(out_of_memory_);
+  if (!source) return;
+  memory_ = std::move(*source);
+  memory_.OnReadable([this] { ReportOutOfMemory(); });
+}
+
+void LiveContainer::ReportOutOfMemory() {
+  std::array<char, 4096> events;
+  bool any = false;
+  while (::read(out_of_memory_.get(), events.data(), events.size()) > 0) any = true;
+  if (!any) return;
+  const auto stats = container_->ReadStats();
+  // The group is gone, which is an event as well.
+  if (!stats || !stats->memory) memory_ = loop::Source();
+  if (!stats || !stats->memory || stats->memory->oom_kills == oom_kills_) return;
+  oom_kills_ = stats->memory->oom_kills;
+  surroundings_.listener.OnOutOfMemory(request_.id);
+}
+
+void LiveContainer::NoteExit(const Exit& exit) const {
+  const Status noted = WriteExitNote(request_.bundle, first_.info().pid, exit);
+  if (!noted) Log(noted.error().message());
+}
+
+Status LiveContainer::Remove() {
+  memory_ = loop::Source();
+  out_of_memory_.Close();
+  jail::Warnings warnings;
+  Status deleted = container_->Delete(jail::Force::kYes, &warnings);
+  for (const std::string& one : warnings) Log(one);
+  processes_.clear();
+  first_.CloseStreams();
+  Status unmounted = UnmountRoot(request_.bundle);
+  return deleted ? unmounted : deleted;
+}
+
+Result<Process*> LiveContainer::AddProcess(ExecRequest request) {
+  const State state = first_.state();
+  if (state != State::kRunning)
+    return Fail(Code::kFailedPrecondition, "cannot exec in a {} container", StateName(state));
+  if (processes_.contains(request.exec_id))
+    return Fail(Code::kAlreadyExists, "exec \"{}\": already exists", request.exec_id);
+  std::string exec_id = request.exec_id;
+  auto process = std::make_unique<ExecProcess>(*this, std::move(request));
+  return processes_.emplace(std::move(exec_id), std::move(process)).first->second.get();
+}
+
+Result<Process*> LiveContainer::FindProcess(std::string_view exec_id) {
+  const auto found = processes_.find(exec_id);
+  if (found == processes_.end())
+    return Fail(Code::kNotFound, "exec \"{}\" in container \"{}\": not found", exec_id, id());
+  return found->second.get();
+}
+
+Result<Exit> LiveContainer::RemoveProcess(std::string_view exec_id) {
+  const auto found = processes_.find(exec_id);
+  if (found == processes_.end())
+    return Fail(Code::kNotFound, "exec \"{}\" in container \"{}\": not found", exec_id, id());
+  const ProcessInfo info = found->second->info();
+  if (info.state != State::kStopped && info.pid != 0)
+    return Fail(Code::kFailedPrecondition, "cannot delete a running process");
+  found->second->CloseStreams();
+  processes_.erase(found);
+  return info.exit;
+}
+
+Status LiveContainer::KillAll(int signal) {
+  return FinishedIfGone(container_->Kill(signal, jail::Whom::kEveryProcess));
+}
+
+Result<std::vector<pid_t>> LiveContainer::Pids() { return container_->Pids(); }
+
+void LiveContainer::Pause(Done<void> done) {
+  Status paused = container_->Pause();
+  if (paused) paused_ = true;
+  surroundings_.loop.Post([done = std::move(done), paused = std::move(paused)] { done(paused); });
+}
+
+void LiveContainer::Resume(Done<void> done) {
+  Status resumed = container_->Resume();
+  if (resumed) paused_ = false;
+  surroundings_.loop.Post(
+      [done = std::move(done), resumed = std::move(resumed)] { done(resumed); });
+}
+
+Status LiveContainer::Update(const oci::Resources& resources) {
+  return container_->Update(resources);
+}
+
+Result<cgroup::Stats> LiveContainer::ReadStats() { return container_->ReadStats(); }
+
+FirstProcess::FirstProcess(LiveContainer& container)
+    : LiveProcess(container.surroundings_, container.request_.id, "", container.request_.streams),
+      container_(container),
+      starting_(container.surroundings_.loop) {}
+
+void FirstProcess::Start(Done<pid_t> done) {
+  Status begun = BeginStart();
+  if (!begun) {
+    surroundings_.loop.Post([done = std::move(done), error = std::move(begun).error()] {
+      done(tl::unexpected(error));
+    });
+    return;
+  }
+  starting_.Run(container_.container_->BeginStart(), [this, done](auto started) {
+    for (const std::string& one : started.value_or(jail::Warnings())) container_.Log(one);
+    EndStart(done, started ? Status() : tl::unexpected(std::move(started).error()));
+  });
+}
+
+// With everything that a frozen container needs to die.
+Status FirstProcess::Signal(int signal) {
+  return FinishedIfGone(container_.container_->Kill(signal, jail::Whom::kFirstProcess));
+}
+
+void FirstProcess::OnEnd(const Exit& exit) {
+  // What the kernel told of it comes before its end.
+  if (container_.memory_.valid()) container_.ReportOutOfMemory();
+  container_.NoteExit(exit);
+}
+
+ExecProcess::ExecProcess(LiveContainer& container, ExecRequest request)
+    : LiveProcess(container.surroundings_, container.request_.id, std::move(request.exec_id),
+                  std::move(request.streams)),
+      container_(container),
+      process_(std::move(request.process)),
+      entering_(container.surroundings_.loop) {}
+
+void ExecProcess::Start(Done<pid_t> done) {
+  Status begun = BeginStart();
+  if (!begun) {
+    surroundings_.loop.Post([done = std::move(done), error = std::move(begun).error()] {
+      done(tl::unexpected(error));
+    });
+    return;
+  }
+  OpenStreams([this, done = std::move(done)](Status ready) {
+    if (ready) return Enter(done);
+    EndStart(done, std::move(ready));
+  });
+}
+
+void ExecProcess::Enter(Done<pid_t> done) {
+  jail::ProcessOptions options;
+  options.no_new_keyring = container_.request_.no_new_keyring;
+  if (container_.module_.valid()) options.program = &container_.module_;
+  LendStreams(&options);
+  entering_.Run(
+      container_.container_->BeginExec(process_, std::move(options), container_.executors_),
+      [this, done = std::move(done)](Result<jail::Started> started) {
+        Status adopted = started ? Adopt(*std::move(started))
+                                 : Status(tl::unexpected(std::move(started).error()));
+        EndStart(done, std::move(adopted));
+      });
+}
+
+}  // namespace wasmoor::sandbox

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sandbox/process/live_process.h"
+#include "sandbox/process/pump.h"
+#include "wasmoor/jail/container.h"
+
+namespace wasmoor::sandbox {
+
+class LiveContainer;
+
+class FirstProcess : public LiveProcess {
+ public:
+  explicit FirstProcess(LiveContainer& container);
+  void Start(Done<pid_t> done) override;
+
+ private:
+  friend class LiveContainer;
+  Status Signal(int signal) override;
+  void OnEnd(const Exit& exit) override;
+
+  LiveContainer& container_;
+  Pump<jail::Warnings> starting_;
+};
+
+class ExecProcess : public LiveProcess {
+ public:
+  ExecProcess(LiveContainer& container, ExecRequest request);
+  void Start(Done<pid_t> done) override;
+
+ private:
+  void Enter(Done<pid_t> done);
+
+  LiveContainer& container_;
+  oci::Process process_;
+  Pump<jail::Started> entering_;
+};
+
+// A container from the request for it to its removal.
+class LiveContainer : public Container {
+ public:
+  LiveContainer(Surroundings& surroundings, const jail::Containers& containers,
+                CreateRequest request);
+  ~LiveContainer() override;
+
+  // Makes it. If that fails, nothing of it is left but this object.
+  void Create(Done<void> done);
+  bool exists() const { return container_.has_value(); }
+  // Removes what Create has made, whatever it still does.
+  Status Remove();
+
+  const std::string& id() const override { return request_.id; }
+  const std::string& bundle() const override { return request_.bundle; }
+  Process& first() override { return first_; }
+  Result<Process*> AddProcess(ExecRequest request) override;
+  Result<Process*> FindProcess(std::string_view exec_id) override;
+  Status KillAll(int signal) override;
+  Result<std::vector<pid_t>> Pids() override;
+  void Pause(Done<void> done) override;
+  void Resume(Done<void> done) override;
+  Status Update(const oci::Resources& resources) override;
+  Result<cgroup::Stats> ReadStats() override;
+
+  Result<Exit> RemoveProcess(std::string_view exec_id);
+  bool paused() const { return paused_; }
+
+ private:
+  friend class FirstProcess;
+  friend class ExecProcess;
+
+  using Executors = std::array<const jail::Executor*, 2>;
+
+  void Make();
+  void OnMade(Result<jail::Containers::Created> made);
+  void LookForModule(Error why);
+  Status Take(jail::Containers::Created made);
+  void WatchMemory();
+  void ReportOutOfMemory();
+  void NoteExit(const Exit& exit) const;
+  void Log(std::string_view line) const;
+
+  Surroundings& surroundings_;
+  const jail::Containers& containers_;
+  const CreateRequest request_;
+  const container::WasmExecutor wasm_;
+  const jail::NativeExecutor native_;
+  const Executors executors_{&wasm_, &native_};
+
+  Done<void> created_;
+  Pump<jail::Containers::Created> creating_;
+  os::Fd module_;  // The program, if it is no file of the root's.
+  bool looked_for_module_ = false;
+  std::optional<jail::Container> container_;
+  FirstProcess first_;
+  std::map<std::string, std::unique_ptr<ExecProcess>, std::less<>> processes_;
+  bool paused_ = false;
+  os::Fd out_of_memory_;
+  loop::Source memory_;  // Destroyed before what it watches.
+  uint64_t oom_kills_ = 0;
+};
+
+}  // namespace wasmoor::sandbox

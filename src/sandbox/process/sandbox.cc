@@ -1,0 +1,127 @@
+#include <csignal>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "sandbox/process/exit_note.h"
+#include "sandbox/process/live_container.h"
+#include "sandbox/process/root_mounts.h"
+#include "wasmoor/sandbox/process.h"
+
+namespace wasmoor::sandbox {
+namespace {
+
+constexpr uint32_t kKilledStatus = 128 + SIGKILL;
+
+class ProcessSandbox : public Sandbox {
+ public:
+  ProcessSandbox(ProcessSandboxOptions options, jail::Containers files, jail::Containers systemd)
+      : surroundings_{options.loop,
+                      options.listener,
+                      std::move(options.name_space),
+                      std::move(options.wasm),
+                      std::move(options.find_module),
+                      std::move(options.log)},
+        by_files_(std::move(files)),
+        by_systemd_(std::move(systemd)) {}
+
+  void Create(CreateRequest request, Done<Container*> done) override;
+  Result<Container*> Find(std::string_view id) override { return FindLive(id); }
+  void Remove(std::string_view id, std::string_view exec_id, Done<Exit> done) override;
+  std::vector<std::string> Ids() const override;
+
+ private:
+  Result<LiveContainer*> FindLive(std::string_view id) const;
+  void RemoveContainer(LiveContainer& container, Done<Exit> done);
+  template <typename T>
+  void Answer(Done<T> done, Result<T> result) {
+    surroundings_.loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
+  }
+
+  Surroundings surroundings_;
+  const jail::Containers by_files_, by_systemd_;
+  // Those that are being made, too.
+  std::map<std::string, std::unique_ptr<LiveContainer>, std::less<>> containers_;
+};
+
+void ProcessSandbox::Create(CreateRequest request, Done<Container*> done) {
+  const std::string id = request.id;
+  if (containers_.contains(id))
+    return Answer<Container*>(std::move(done),
+                              Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
+  const jail::Containers& containers = request.systemd_cgroup ? by_systemd_ : by_files_;
+  auto& made = containers_[id];
+  made = std::make_unique<LiveContainer>(surroundings_, containers, std::move(request));
+  made->Create([this, id, done = std::move(done)](Status created) {
+    if (created) return done(containers_[id].get());
+    // The object is the one that calls.
+    surroundings_.loop.Post([failed = std::shared_ptr(std::move(containers_[id]))] {});
+    containers_.erase(id);
+    done(tl::unexpected(std::move(created).error()));
+  });
+}
+
+Result<LiveContainer*> ProcessSandbox::FindLive(std::string_view id) const {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || !found->second->exists())
+    return Fail(Code::kNotFound, "container \"{}\": not found", id);
+  return found->second.get();
+}
+
+void ProcessSandbox::Remove(std::string_view id, std::string_view exec_id, Done<Exit> done) {
+  const auto found = FindLive(id);
+  if (!found) return Answer<Exit>(std::move(done), tl::unexpected(found.error()));
+  LiveContainer& container = **found;
+  if (!exec_id.empty()) return Answer(std::move(done), container.RemoveProcess(exec_id));
+  const State state = container.first().info().state;
+  if (state == State::kStopped) return RemoveContainer(container, std::move(done));
+  if (state != State::kCreated)
+    return Answer<Exit>(std::move(done),
+                        Fail(Code::kFailedPrecondition, "cannot delete a running process"));
+  if (const Status killed = container.KillAll(SIGKILL);
+      !killed && killed.error().code() != Code::kNotFound)
+    return Answer<Exit>(std::move(done), tl::unexpected(killed.error()));
+  container.first().Wait([this, name = std::string(id), done = std::move(done)](Result<Exit>) {
+    const auto still = FindLive(name);
+    if (!still) return done(tl::unexpected(still.error()));
+    RemoveContainer(**still, done);
+  });
+}
+
+void ProcessSandbox::RemoveContainer(LiveContainer& container, Done<Exit> done) {
+  const Exit exit = container.first().info().exit;
+  const Status removed = container.Remove();
+  if (!removed) return Answer<Exit>(std::move(done), tl::unexpected(removed.error()));
+  const auto found = containers_.find(container.id());
+  surroundings_.loop.Post([gone = std::shared_ptr(std::move(found->second)), done = std::move(done),
+                           exit] { done(exit); });
+  containers_.erase(found);
+}
+
+std::vector<std::string> ProcessSandbox::Ids() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, container] : containers_) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options) {
+  auto files = TRY(jail::Containers::Open({.root = options.state_root}));
+  auto systemd = TRY(jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true}));
+  return std::make_unique<ProcessSandbox>(std::move(options), std::move(files), std::move(systemd));
+}
+
+Result<Exit> ClearContainer(const std::string& state_root, const std::string& id,
+                            const std::string& bundle) {
+  const jail::Containers containers = TRY(jail::Containers::Open({.root = state_root}));
+  jail::Warnings warnings;
+  Status deleted = containers.Delete(id, jail::Force::kYes, &warnings);
+  TRY(UnmountRoot(bundle));
+  TRY(std::move(deleted));
+  const Exit killed{kKilledStatus, std::chrono::system_clock::now()};
+  return ReadExitNote(bundle).value_or(killed);
+}
+
+}  // namespace wasmoor::sandbox
