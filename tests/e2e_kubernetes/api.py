@@ -27,7 +27,7 @@ class Api:
     def __init__(self, url, token, kubectl, kubeconfig):
         self._url = url
         self._token = token
-        self._kubectl = [str(kubectl), "--kubeconfig", str(kubeconfig)]
+        self._kubectl = [str(kubectl), "--kubeconfig", str(kubeconfig), "--cache-dir", f"{kubeconfig}.cache"]
         # The server's certificate is of its own making, and the network has no one else in it.
         self._tls = ssl.create_default_context()
         self._tls.check_hostname = False

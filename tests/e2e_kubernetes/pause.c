@@ -1,5 +1,5 @@
-// What keeps a pod's namespaces while its containers come and go: sleeps, reaps what it is given as process 1, and ends when
-// it is told to.
+// What keeps a pod's namespaces while its containers come and go: sleeps, reaps what it is given as
+// process 1, and ends when it is told to.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
