@@ -7,7 +7,7 @@
 #include "sandbox/process/exit_note.h"
 #include "sandbox/process/live_container.h"
 #include "sandbox/process/root_mounts.h"
-#include "wasmoor/sandbox/process.h"
+#include "wasmoor/sandbox/process/process_sandbox.h"
 
 namespace wasmoor::sandbox {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "wasmoor/loop/loop.h"
-#include "wasmoor/sandbox/process.h"
+#include "wasmoor/sandbox/process/process_sandbox.h"
 
 namespace wasmoor::sandbox {
 
