@@ -17,7 +17,6 @@ import daemon  # noqa: E402
 
 import cluster  # noqa: E402
 import node_images  # noqa: E402
-import pods  # noqa: E402
 from programs import wait_for  # noqa: E402
 
 SHIM_NAME = "containerd-shim-"
