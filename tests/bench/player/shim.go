@@ -117,22 +117,24 @@ func (p *program) delete(b *bundle) (*task.DeleteResponse, error) {
 	return response, proto.Unmarshal(output.Bytes(), response)
 }
 
-// server is the process that serves a bundle's task, or 0: the shim's own, told by its command line. (Whoever made the
-// socket, which SO_PEERCRED would tell, is the process of `start`.)
+// server is the process that serves a bundle's task, or 0: the first of those whose command line is the shim's. (Whoever
+// made the socket, which SO_PEERCRED would tell, is the process of `start`; what the executable is, /proc does not tell of
+// one that has protected its file.)
 func (p *program) server(b *bundle) int {
 	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	first := 0
 	for _, command := range commands {
 		words, err := os.ReadFile(command)
 		if err != nil || !bytes.Contains(words, []byte("\x00-id\x00"+b.id+"\x00")) {
 			continue
 		}
-		folder := filepath.Dir(command)
-		if executable, err := os.Readlink(filepath.Join(folder, "exe")); err == nil && executable == p.path {
-			pid, _ := strconv.Atoi(filepath.Base(folder))
-			return pid
+		name, _, _ := bytes.Cut(words, []byte{0})
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(command)))
+		if filepath.Base(string(name)) == filepath.Base(p.path) && (first == 0 || pid < first) {
+			first = pid
 		}
 	}
-	return 0
+	return first
 }
 
 // A connection to a shim's server, and how long its calls took.
