@@ -9,6 +9,7 @@
 #include "cmd/wasmoor/cache_command.h"
 #include "cmd/wasmoor/compile.h"
 #include "cmd/wasmoor/doctor.h"
+#include "cmd/wasmoor/image_command.h"
 #include "cmd/wasmoor/inspect.h"
 #include "cmd/wasmoor/run.h"
 
@@ -23,6 +24,7 @@ constexpr std::array kCommands = {
     CommandEntry{"inspect", "Say what a module is and what it takes to run it",
                  Make<InspectCommand>},
     CommandEntry{"cache", "List, verify and prune the compiled modules", Make<CacheCommand>},
+    CommandEntry{"image", "Make and look into images of containers", Make<ImageCommand>},
     CommandEntry{"doctor", "Say what of this machine can be used, and what to do about the rest",
                  Make<DoctorCommand>},
     kHelpEntry,
@@ -35,8 +37,9 @@ constexpr std::array<About::Pair, 2> kStatuses = {{
     {"2", "The command line is wrong"},
 }};
 
-constexpr std::array<About::Pair, 1> kEnvironment = {{
+constexpr std::array<About::Pair, 2> kEnvironment = {{
     {"WASMOOR_CACHE_DIR", "Folder of the compiled modules, an absolute path"},
+    {"SOURCE_DATE_EPOCH", "The time that images bear, in seconds since 1970"},
 }};
 
 constexpr std::array<About::Pair, 3> kExamples = {{
