@@ -17,7 +17,7 @@ launcher := $$(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHE
 fresh := $(if $(wildcard $(build)/CMakeCache.txt),,-DWASMOOR_TESTS=OFF)
 
 .DEFAULT_GOAL := build
-.PHONY: run build test bench e2e lint format fuzz install clean help
+.PHONY: run build test bench e2e lint format fuzz install load clean help
 
 run: ## Build, and run a program compiled to wasm: prints "Hello from wasm!"
 	@tools/install-dependencies
@@ -65,6 +65,9 @@ fuzz: ## Run each fuzzer for FUZZ_SECONDS (60)
 
 install: build ## Install below PREFIX (/usr/local); DESTDIR is put in front
 	cmake --install $(build) --prefix $(PREFIX)
+
+load: build ## Give the test image, docker.io/library/wasmtest, to this machine's containerd
+	tools/load-image $(build)/images/wasmtest.tar
 
 clean: ## Remove what was built (not the caches outside the tree)
 	rm -rf build build-*
