@@ -30,11 +30,12 @@ Status FinishedIfGone(Status status) {
 }  // namespace
 
 LiveContainer::LiveContainer(Surroundings& surroundings, const jail::Containers& containers,
-                             CreateRequest request)
+                             CreateRequest request, const jail::Executor* holder)
     : surroundings_(surroundings),
       containers_(containers),
       request_(std::move(request)),
       wasm_(OptionsFor(surroundings, request_.guest)),
+      executors_{holder != nullptr ? holder : &wasm_, &native_},
       creating_(surroundings.loop),
       first_(*this) {}
 

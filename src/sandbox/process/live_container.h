@@ -45,8 +45,9 @@ class ExecProcess : public LiveProcess {
 // A container from the request for it to its removal.
 class LiveContainer : public Container {
  public:
+  // `holder`: runs instead of whatever the configuration names. Borrowed; may be null.
   LiveContainer(Surroundings& surroundings, const jail::Containers& containers,
-                CreateRequest request);
+                CreateRequest request, const jail::Executor* holder = nullptr);
   ~LiveContainer() override;
 
   // Makes it. If that fails, nothing of it is left but this object.
@@ -90,7 +91,7 @@ class LiveContainer : public Container {
   const CreateRequest request_;
   const container::WasmExecutor wasm_;
   const jail::NativeExecutor native_;
-  const Executors executors_{&wasm_, &native_};
+  const Executors executors_;
 
   Done<void> created_;
   Pump<jail::Containers::Created> creating_;

@@ -8,6 +8,7 @@
 #include "wasmoor/base/result.h"
 #include "wasmoor/container/executor.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/sandbox/pod.h"
 #include "wasmoor/sandbox/sandbox.h"
 
 namespace wasmoor::loop {
@@ -37,6 +38,11 @@ struct ProcessSandboxOptions {
 
 // Containers that exist when it is destroyed live on, without anybody who waits for them.
 Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options);
+
+// The surroundings of the pod whose containers are in `sandbox`, which is borrowed: held by a
+// process that has no program of its own and waits. Of the options it needs neither the listener
+// nor what concerns programs.
+Result<std::unique_ptr<Pod>> MakeProcessPod(ProcessSandboxOptions options, Sandbox& sandbox);
 
 // What is left of a container whose sandbox has died: kills it, removes it, and detaches what is
 // mounted in `bundle`. No error if there is none. How it ended, as far as that is known: as its

@@ -1,0 +1,230 @@
+#include "wasmoor/sandbox/pod.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "sandbox/process/holder.h"
+#include "sandbox/process/live_container.h"
+#include "wasmoor/cgroup/group.h"
+#include "wasmoor/os/file.h"
+#include "wasmoor/sandbox/process/process_sandbox.h"
+
+namespace wasmoor::sandbox {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr mode_t kPrivate = 0700;
+// nobody's: what holds a pod needs no rights.
+constexpr unsigned kHolderUser = 65535;
+
+// The end of what holds a pod is told by Wait.
+class NoListener : public Listener {
+ public:
+  void OnExit(const std::string&, const std::string&, pid_t, const Exit&) override {}
+  void OnOutOfMemory(const std::string&) override {}
+};
+
+Json MappingsOf(const std::vector<oci::IdMapping>& mappings) {
+  Json list = Json::array();
+  for (const oci::IdMapping& one : mappings)
+    list.push_back(
+        {{"containerID", one.container_id}, {"hostID", one.host_id}, {"size", one.size}});
+  return list;
+}
+
+Json NamespacesOf(const PodRequest& request) {
+  Json list = Json::array({{{"type", "mount"}}});
+  const bool has_network = !request.network_namespace.empty();
+  if (has_network) list.push_back({{"type", "network"}, {"path", request.network_namespace}});
+  // A pod in the host's network has the host's name.
+  if (has_network || !request.hostname.empty()) list.push_back({{"type", "uts"}});
+  if (request.ipc == PodRequest::Scope::kPod) list.push_back({{"type", "ipc"}});
+  if (request.pid == PodRequest::Scope::kPod) list.push_back({{"type", "pid"}});
+  if (!request.uid_mappings.empty()) list.push_back({{"type", "user"}});
+  return list;
+}
+
+std::string CgroupsPath(const PodRequest& request) {
+  if (request.systemd_cgroup) return request.cgroup_parent + ":wasmoor-pod:" + request.id;
+  return request.cgroup_parent.empty() ? "" : request.cgroup_parent + "/" + request.id;
+}
+
+// A container that has nothing but namespaces.
+Json ConfigurationOf(const PodRequest& request) {
+  Json config = {
+      {"ociVersion", "1.2.0"},
+      {"root", {{"path", "rootfs"}, {"readonly", true}}},
+      {"process",
+       {{"cwd", "/"},
+        {"args", {"pod"}},
+        {"noNewPrivileges", true},
+        {"user", {{"uid", kHolderUser}, {"gid", kHolderUser}}}}},
+      {"linux", {{"namespaces", NamespacesOf(request)}}},
+  };
+  if (!request.hostname.empty()) config["hostname"] = request.hostname;
+  Json& on_linux = config["linux"];
+  if (!request.sysctls.empty()) on_linux["sysctl"] = request.sysctls;
+  if (const std::string path = CgroupsPath(request); !path.empty()) on_linux["cgroupsPath"] = path;
+  if (!request.uid_mappings.empty()) {
+    on_linux["uidMappings"] = MappingsOf(request.uid_mappings);
+    on_linux["gidMappings"] = MappingsOf(request.gid_mappings);
+    config["process"]["user"] = {{"uid", 0}, {"gid", 0}};
+  }
+  return config;
+}
+
+Status MakeDirectory(const std::string& path) {
+  if (::mkdir(path.c_str(), kPrivate) != 0 && errno != EEXIST) return FailErrno(errno, "{}", path);
+  return {};
+}
+
+// `directory` becomes a bundle.
+Status WriteBundle(const std::string& directory, const PodRequest& request) {
+  TRY(MakeDirectory(directory));
+  TRY(MakeDirectory(directory + "/rootfs"));
+  const std::string path = directory + "/config.json";
+  const os::Fd file = TRY(os::OpenAt(os::Fd(), path.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+  TRY_AS(os::WriteAll(file, ConfigurationOf(request).dump()), "{}", path);
+  return {};
+}
+
+class ProcessPod : public Pod {
+ public:
+  ProcessPod(ProcessSandboxOptions options, Sandbox& sandbox, jail::Containers files,
+             jail::Containers systemd)
+      : surroundings_{.loop = options.loop,
+                      .listener = nobody_,
+                      .name_space = std::move(options.name_space),
+                      .wasm = std::move(options.wasm),
+                      .find_module = {},
+                      .log = std::move(options.log)},
+        sandbox_(sandbox),
+        by_files_(std::move(files)),
+        by_systemd_(std::move(systemd)) {}
+
+  Status Create(PodRequest request) override;
+  void Start(Done<PodInfo> done) override;
+  void Stop(Done<void> done) override;
+  void Wait(Done<Exit> done) override;
+  PodInfo info() const override;
+  Result<cgroup::Stats> ReadStats() override;
+
+ private:
+  template <typename T>
+  void Answer(Done<T> done, Result<T> result) {
+    surroundings_.loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
+  }
+  void KillContainers();
+  void OnHeld(const Status& made, const Done<PodInfo>& done);
+
+  NoListener nobody_;
+  Surroundings surroundings_;
+  Sandbox& sandbox_;
+  const jail::Containers by_files_, by_systemd_;
+  const HolderExecutor executor_;
+  std::optional<PodRequest> request_;
+  std::chrono::system_clock::time_point created_;
+  std::unique_ptr<LiveContainer> holder_;
+  std::vector<Done<Exit>> waiting_;  // Before it is started.
+};
+
+Status ProcessPod::Create(PodRequest request) {
+  if (request_)
+    return Fail(Code::kAlreadyExists, "pod \"{}\": already exists in this sandbox", request_->id);
+  TRY_AS(WriteBundle(request.bundle + "/pod", request), "pod \"{}\"", request.id);
+  request_ = std::move(request);
+  created_ = std::chrono::system_clock::now();
+  return {};
+}
+
+void ProcessPod::Start(Done<PodInfo> done) {
+  if (!request_ || holder_)
+    return Answer<PodInfo>(std::move(done), Fail(Code::kFailedPrecondition, "the pod {}",
+                                                 holder_ ? "is started" : "is not created"));
+  CreateRequest request{.id = request_->id,
+                        .bundle = request_->bundle + "/pod",
+                        .rootfs = {},
+                        .streams = {},
+                        .systemd_cgroup = request_->systemd_cgroup,
+                        .guest = {}};
+  const jail::Containers& containers = request.systemd_cgroup ? by_systemd_ : by_files_;
+  holder_ =
+      std::make_unique<LiveContainer>(surroundings_, containers, std::move(request), &executor_);
+  holder_->Create([this, done = std::move(done)](const Status& made) { OnHeld(made, done); });
+}
+
+void ProcessPod::OnHeld(const Status& made, const Done<PodInfo>& done) {
+  if (!made) {
+    // The object is the one that calls.
+    surroundings_.loop.Post([failed = std::shared_ptr(std::move(holder_))] {});
+    return done(tl::unexpected(made.error()));
+  }
+  for (Done<Exit>& one : std::exchange(waiting_, {})) holder_->first().Wait(std::move(one));
+  holder_->first().Start([this, done](const Result<pid_t>& started) {
+    if (!started) return done(tl::unexpected(started.error()));
+    done(info());
+  });
+}
+
+void ProcessPod::KillContainers() {
+  for (const std::string& id : sandbox_.Ids()) {
+    const auto container = sandbox_.Find(id);
+    if (container) static_cast<void>((*container)->KillAll(SIGKILL));
+  }
+}
+
+void ProcessPod::Stop(Done<void> done) {
+  KillContainers();
+  if (!holder_ || !holder_->exists() || holder_->first().info().state == State::kStopped)
+    return Answer(std::move(done), Status());
+  static_cast<void>(holder_->KillAll(SIGKILL));
+  holder_->first().Wait([this, done = std::move(done)](const Result<Exit>&) {
+    Status removed = holder_->exists() ? holder_->Remove() : Status();
+    done(std::move(removed));
+  });
+}
+
+void ProcessPod::Wait(Done<Exit> done) {
+  if (!holder_ || !holder_->exists()) return waiting_.push_back(std::move(done));
+  holder_->first().Wait(std::move(done));
+}
+
+PodInfo ProcessPod::info() const {
+  PodInfo info{.created = created_};
+  if (!holder_ || !holder_->exists()) return info;
+  const ProcessInfo process = holder_->first().info();
+  info.pid = process.pid;
+  info.running = process.state != State::kStopped;
+  info.exit = process.exit;
+  return info;
+}
+
+// The group above all of the pod's; of a pod that has none, what there is.
+Result<cgroup::Stats> ProcessPod::ReadStats() {
+  if (!request_ || !holder_ || !holder_->exists())
+    return Fail(Code::kFailedPrecondition, "the pod is not started");
+  if (request_->cgroup_parent.empty() || request_->systemd_cgroup) return holder_->ReadStats();
+  const cgroup::Root root = TRY(cgroup::Root::Detect());
+  return TRY(cgroup::Group::Open(TRY(cgroup::Group::Plan(root, request_->cgroup_parent))))
+      .ReadStats();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Pod>> MakeProcessPod(ProcessSandboxOptions options, Sandbox& sandbox) {
+  auto files = TRY(jail::Containers::Open({.root = options.state_root}));
+  auto systemd = TRY(jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true}));
+  return std::make_unique<ProcessPod>(std::move(options), sandbox, std::move(files),
+                                      std::move(systemd));
+}
+
+}  // namespace wasmoor::sandbox
