@@ -99,6 +99,14 @@ TEST_F(ServerTest, RefusesBytesThatAreNoRequestAndLivesOn) {
   EXPECT_THAT(Ask(RequestFrame(3, "Echo", "a")), ElementsAre("3: a"));
 }
 
+TEST_F(ServerTest, DoesNotWriteToStderrWhatIsWrongWithARequest) {
+  testing::internal::CaptureStderr();
+  // A name of a service that is no UTF-8.
+  EXPECT_THAT(Ask(Bytes(1, FrameType::kRequest, "\x0a\x02\xff\xff")),
+              ElementsAre(StartsWith("1: invalid_argument:")));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST_F(ServerTest, PassesOverTypesOfFramesThatAreStillToCome) {
   EXPECT_THAT(Ask(Bytes(1, static_cast<FrameType>(9), "?") + Bytes(1, FrameType::kResponse, "") +
                   RequestFrame(1, "Echo", "a")),

@@ -1,12 +1,15 @@
 #include "wasmoor/ttrpc/service.h"
 
 #include <google/protobuf/message_lite.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <utility>
 
 namespace wasmoor::ttrpc {
 
 bool Parse(std::string_view payload, google::protobuf::MessageLite* message) {
+  // What is wrong with a text in it protobuf would write to stderr, as often as anybody sends one.
+  const google::protobuf::LogSilencer silence;
   return message->ParseFromArray(payload.data(), static_cast<int>(payload.size()));
 }
 

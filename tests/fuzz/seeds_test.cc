@@ -85,6 +85,12 @@ TEST(SeedsTest, TextsAreParsedOrRefused) { RunThrough("texts_fuzz", Texts, 5000)
 TEST(SeedsTest, MessagesOfABusAreReadOrRefused) {
   RunThrough("dbus_messages_fuzz", DbusMessages, 5000);
 }
+TEST(SeedsTest, ClientsOfTtrpcAreAnsweredOrHungUpOn) {
+  RunThrough("ttrpc_server_fuzz", TtrpcServer, 2000);
+}
+TEST(SeedsTest, ServersOfTtrpcAreUnderstoodOrLeft) {
+  RunThrough("ttrpc_client_fuzz", TtrpcClient, 2000);
+}
 TEST(SeedsTest, WasiCallsTouchNothingOfOthers) { RunThrough("wasi_calls_fuzz", WasiCalls, 1000); }
 TEST(SeedsTest, WasiPathsLeadNowhereElse) { RunThrough("wasi_paths_fuzz", WasiPaths, 1000); }
 

@@ -21,6 +21,8 @@ void SeccompEntry(Bytes input);    // A file of the cache of filters.
 void SeccompProfile(Bytes input);  // linux.seccomp of a configuration.
 void Spec(Bytes input);            // config.json, and the documents of exec and update.
 void Texts(Bytes input);           // Sizes, durations, addresses, options of the command line.
+void TtrpcClient(Bytes input);     // What a server of ttrpc says, to a client.
+void TtrpcServer(Bytes input);     // What a client of ttrpc does, to a server.
 void WasiCalls(Bytes input);       // Any sequence of WASI calls with any arguments.
 void WasiPaths(Bytes input);       // Any paths in a directory with any links in it.
 
