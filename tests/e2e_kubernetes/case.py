@@ -11,6 +11,7 @@ import node as node_module
 import pods
 from programs import wait_for
 
+LINE = 500  # Characters of what is shown of a failure.
 PATIENCE = 60  # Seconds, on a busy machine, for what takes the kubelet two.
 
 
@@ -202,8 +203,9 @@ class Case(unittest.TestCase):
                            f"{found['restartCount']} restarts")
                 done = pod.node.api.kubectl("logs", pod.name, "-c", found["name"], "--tail", 5)
                 out += [f"      | {line}" for line in (done.stdout or done.stderr).splitlines()]
-        out += [f"    event {event}" for event in pod.node.api.events(pod.name)[-8:]]
-        return "\n".join(out)
+        told = [re.sub(r"[0-9a-f]{64}", "ID", event) for event in pod.node.api.events(pod.name)]
+        out += [f"    event {event}" for event in list(dict.fromkeys(told))[-6:]]
+        return "\n".join(line[:LINE] for line in out)
 
 
 def read_number(path):

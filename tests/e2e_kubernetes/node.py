@@ -20,7 +20,6 @@ import node_images  # noqa: E402
 from programs import wait_for  # noqa: E402
 
 SHIM_NAME = "containerd-shim-"
-STATE = pathlib.Path("/run/containerd")
 EMPTIED = ("/run", "/var/lib", "/var/log")  # Where programs of the node write that take no other place.
 PEER = "runc"  # The runtime that ours is held against.
 
@@ -79,9 +78,6 @@ class Node:
         self.containerd.stop_daemon(by)
         self.containerd.start_daemon()
 
-    def has_runtime(self, name):
-        return name in self.handlers()
-
     def handlers(self):
         return ["wasmtime", "wasmtime-sandbox"] if self.runtime == "wasmtime" else ["wasmtime"]
 
@@ -100,7 +96,10 @@ def running(build, runtime, kubernetes, containerd_folder, scratch, cgroup):
     os.environ["PATH"] = f"{build / 'bin'}:{os.environ['PATH']}"
     with daemon.Containerd(containerd_folder, scratch / "containerd", "k8s.io", build / "bin" / "wasmoor-runtime",
                            config) as containerd:
-        for archive in node_images.make(scratch, build / "guests"):
+        archives = node_images.make(scratch, build / "guests")
+        if runtime == "wasmtime":
+            archives += node_images.make_artifacts(scratch, build)
+        for archive in archives:
             containerd.import_image(archive)
         with cluster.Cluster(kubernetes, scratch / "cluster", cgroup) as started:
             node = Node(build, runtime, scratch, cgroup, containerd, started)
@@ -153,10 +152,10 @@ def left_on_the_node(node, before, mounts_before):
     left += [f"network namespace: {path}" for path in pathlib.Path("/run/netns").glob("*")]
     left += [f"network link: {name}" for name in links()]
     # containerd's own shim leaves its socket where it is killed.
-    sockets = ["s/*"] if node.runtime == "wasmtime" else []
-    for pattern in ("io.containerd.runtime.v2.task/*/*", "runc/*/[!.]*", "fifo/*", *sockets,
-                    "io.containerd.grpc.v1.cri/sandboxes/*", "io.containerd.grpc.v1.cri/containers/*"):
-        left += [f"state: {path}" for path in STATE.glob(pattern)]
+    sockets = ["containerd/s/*"] if node.runtime == "wasmtime" else []
+    for pattern in ("containerd/io.containerd.runtime.v2.task/*/*", "containerd/runc/*/[!.]*", "containerd/fifo/*",
+                    "containerd/io.containerd.grpc.v1.cri/*/*", "wasmoor/containerd/*/[!.]*", *sockets):
+        left += [f"state: {path}" for path in pathlib.Path("/run").glob(pattern)]
     return left
 
 

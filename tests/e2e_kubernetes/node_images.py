@@ -17,8 +17,28 @@ GUESTS = ("args", "cat", "copy", "exit42", "grow", "hello", "hello-component", "
           "terminal", "trap", "walk")
 
 
+# Images that are a guest and nothing else: {name: options of `wasmoor image build`}.
+ARTIFACTS = {
+    "docker.io/test/artifact:1": [],
+    "docker.io/test/content:1": ["--layer-type", "application/vnd.wasm.content.layer.v1+wasm"],
+    "docker.io/test/component:1": ["--layer-type", "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm"],
+    "docker.io/test/configured:1": ["--config-type", "application/vnd.wasm.config.v0+json"],
+}
+
+
 class Missing(Exception):
     pass
+
+
+def make_artifacts(scratch, build):
+    """Archives, made as users make them."""
+    made = []
+    for name, options in ARTIFACTS.items():
+        guest = "hello-component" if "component" in name else "args"
+        made.append(scratch / f"artifact{len(made)}.tar")
+        subprocess.run([build / "bin" / "wasmoor", "image", "build", "--quiet", "--form", "artifact", "--tag", name,
+                        *options, "--output", made[-1], build / "guests" / f"{guest}.wasm"], check=True)
+    return made
 
 
 def make(scratch, guests):

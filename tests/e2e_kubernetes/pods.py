@@ -15,6 +15,11 @@ def native(name, *command, **more):
     return {"name": name, "image": NATIVE, "command": list(map(str, command)), **more}
 
 
+def artifact(name, image, *words, **more):
+    """A container of an image that is a guest itself; the first of `words` is what it is told it is called."""
+    return {"name": name, "image": image, **({"command": list(words)} if words else {}), **more}
+
+
 def shell(name, script, **more):
     return native(name, "sh", "-c", script, **more)
 
@@ -26,7 +31,7 @@ def sidecar(container):
 
 def spec(*containers, **more):
     return {"runtimeClassName": RUNTIME_CLASS, "restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE,
-            "containers": list(containers), **more}
+            "dnsPolicy": "Default", "containers": list(containers), **more}
 
 
 def pod(name, *containers, labels=None, annotations=None, **more):
