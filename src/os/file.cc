@@ -58,6 +58,12 @@ Result<Fd> OpenAt(const Fd& directory, const char* name, int flags, mode_t mode)
   return Fd(file);
 }
 
+Result<Fd> Duplicate(const Fd& file) {
+  Fd copy(fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return FailErrno(errno, "duplicate a descriptor");
+  return copy;
+}
+
 Result<struct stat> Stat(const Fd& file) {
   struct stat status;
   if (fstat(file.get(), &status) != 0) return FailErrno(errno, "fstat");

@@ -20,6 +20,9 @@ namespace wasmoor::os {
 // openat(2). `mode` counts if `flags` can make a file.
 Result<Fd> OpenAt(const Fd& directory, const char* name, int flags, mode_t mode = 0);
 
+// Another descriptor of the same open file (F_DUPFD_CLOEXEC), O_PATH ones too.
+Result<Fd> Duplicate(const Fd& file);
+
 Result<struct stat> Stat(const Fd& file);
 // Of the name itself: a symbolic link is not followed.
 Result<struct stat> StatAt(const Fd& directory, const char* name);

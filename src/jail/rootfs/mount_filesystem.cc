@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 namespace wasmoor::jail {
 namespace {
@@ -15,22 +16,30 @@ std::vector<os::MountChange> ChangesOfNew(const MountOptions& options) {
   return ChangesOf(rest);
 }
 
-Result<os::Fd> NewFilesystem(const std::string& type, const std::string& source,
-                             const MountOptions& options) {
-  os::FilesystemContext context = TRY(os::FilesystemContext::Open(type.c_str()));
-  if (!source.empty()) TRY(context.Set("source", source.c_str()));
-  // As mount(2) has it: what is mounted read-only is a filesystem that is read-only itself.
-  if ((options.set & MOUNT_ATTR_RDONLY) != 0) TRY(context.SetFlag("ro"));
-  for (const std::string& flag : options.filesystem_flags) TRY(context.SetFlag(flag.c_str()));
-  for (const std::string& item : options.data) {
-    const size_t equals = item.find('=');
-    if (equals == std::string::npos) {
-      TRY(context.SetFlag(item.c_str()));
-    } else {
-      TRY(context.Set(item.substr(0, equals).c_str(), item.c_str() + equals + 1));
-    }
+constexpr std::string_view kLowerDirectories = "lowerdir=";
+
+// One directory of an overlay after the other, which together would be too long (Linux 6.8,
+// Documentation/filesystems/overlayfs.rst, "Multiple lower layers"). A backslash guards what is
+// part of a name.
+Status SetLowerDirectories(os::FilesystemContext& context, std::string_view names) {
+  if (names.find('\\') != std::string_view::npos)
+    return Fail(Code::kOutOfRange, "the names of the lower directories are too long together");
+  for (size_t at = 0; at <= names.size();) {
+    const size_t end = std::min(names.find(':', at), names.size());
+    TRY(context.Set("lowerdir+", std::string(names.substr(at, end - at)).c_str()));
+    at = end + 1;
   }
-  return context.Mount(options.set);
+  return {};
+}
+
+Status SetParameter(os::FilesystemContext& context, const std::string& item) {
+  const size_t equals = item.find('=');
+  if (equals == std::string::npos) return context.SetFlag(item.c_str());
+  if (item.size() - equals - 1 <= os::FilesystemContext::kMaxParameter)
+    return context.Set(item.substr(0, equals).c_str(), item.c_str() + equals + 1);
+  if (item.starts_with(kLowerDirectories))
+    return SetLowerDirectories(context, std::string_view(item).substr(kLowerDirectories.size()));
+  return Fail(Code::kOutOfRange, "the value of {} is too long", item.substr(0, equals));
 }
 
 bool HasLongParameter(const MountOptions& options) {
@@ -51,6 +60,17 @@ Result<os::Fd> MountClassic(const std::string& type, const std::string& source,
 }
 
 }  // namespace
+
+Result<os::Fd> NewFilesystem(const std::string& type, const std::string& source,
+                             const MountOptions& options) {
+  os::FilesystemContext context = TRY(os::FilesystemContext::Open(type.c_str()));
+  if (!source.empty()) TRY(context.Set("source", source.c_str()));
+  // As mount(2) has it: what is mounted read-only is a filesystem that is read-only itself.
+  if ((options.set & MOUNT_ATTR_RDONLY) != 0) TRY(context.SetFlag("ro"));
+  for (const std::string& flag : options.filesystem_flags) TRY(context.SetFlag(flag.c_str()));
+  for (const std::string& item : options.data) TRY(SetParameter(context, item));
+  return context.Mount(options.set);
+}
 
 std::vector<os::MountChange> ChangesOf(const MountOptions& options) {
   std::vector<os::MountChange> changes;

@@ -15,6 +15,11 @@ std::vector<os::MountChange> ChangesOf(const MountOptions& options);
 // Makes them, on an attached mount.
 Status SetOptions(const os::Fd& mount, const MountOptions& options);
 
+// A new filesystem, mounted nowhere. ENOSYS: the kernel has no such thing; kOutOfRange: a parameter
+// is longer than fsconfig(2) allows.
+Result<os::Fd> NewFilesystem(const std::string& type, const std::string& source,
+                             const MountOptions& options);
+
 // Makes a new filesystem and mounts it on the directory `target` with its options; the top of the
 // mount. By mount(2) if it has to be: where there is nothing else, and for a parameter that is
 // longer than fsconfig(2) allows, such as the layers of an overlay.
