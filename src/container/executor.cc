@@ -107,6 +107,8 @@ Result<std::unique_ptr<jail::Program>> WasmPreparation::Finish(wasm::Cache::Foun
   TRY_AS(plan.module->NewInstance({}), "{}", source_.name);
   TRY(descriptors_.Find());
   plan.limits = LimitsOf(request_.spec.on_linux);
+  if (request_.out_of_memory != nullptr && HasMemoryLimit(request_.spec.on_linux))
+    plan.out_of_memory = TRY(os::Duplicate(*request_.out_of_memory));
   plan.arguments = process.args;
   plan.arguments.front() = entry_.path;
   plan.function = entry_.function;

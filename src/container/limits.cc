@@ -19,12 +19,15 @@ constexpr uint64_t kLeastTableElements = 50'000;
 
 }  // namespace
 
+bool HasMemoryLimit(const oci::Linux& config) {
+  if (!config.resources || !config.resources->memory) return false;
+  return config.resources->memory->limit.value_or(0) > 0;
+}
+
 wasm::Limits LimitsOf(const oci::Linux& config) {
   wasm::Limits limits;
-  if (!config.resources || !config.resources->memory) return limits;
-  const auto& limit = config.resources->memory->limit;
-  if (!limit || *limit <= 0) return limits;
-  const auto bytes = static_cast<uint64_t>(*limit);
+  if (!HasMemoryLimit(config)) return limits;
+  const auto bytes = static_cast<uint64_t>(*config.resources->memory->limit);
   const uint64_t taken = kOwnBytes + bytes / kShareOfPagesAndTables;
   limits.memory_bytes = bytes > taken ? bytes - taken : 0;
   limits.table_elements =

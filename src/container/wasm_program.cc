@@ -7,9 +7,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include "container/grants.h"
 #include "container/signals.h"
 #include "wasmoor/base/printable.h"
+#include "wasmoor/base/units.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/landlock.h"
 #include "wasmoor/os/title.h"
@@ -19,6 +22,7 @@ namespace wasmoor::container {
 namespace {
 
 constexpr int kCannotRun = 126;  // As env(1) has it.
+constexpr int kKilled = 128 + SIGKILL;
 
 void Say(int stream, std::string_view text) {
   // To whoever reads the container's output; if nobody does, nobody minds.
@@ -56,6 +60,7 @@ Status RefuseWritableProcfs(std::span<const std::string> mounts) {
 WasmProgram::WasmProgram(GuestPlan plan, EngineDescriptors descriptors)
     : plan_(std::move(plan)), descriptors_(std::move(descriptors)) {
   for (const os::Fd& one : descriptors_.found()) keeps_.push_back(&one);
+  if (plan_.out_of_memory.valid()) keeps_.push_back(&plan_.out_of_memory);
 }
 
 Result<std::unique_ptr<program::Guest>> WasmProgram::MakeGuest() {
@@ -71,6 +76,11 @@ Result<std::unique_ptr<program::Guest>> WasmProgram::MakeGuest() {
   program::Guest::Options options;
   options.limits = plan_.limits;
   return program::Guest::Create(*plan_.module, plan_.host, std::move(grants), std::move(options));
+}
+
+// Refused what it asked for, it ended in disgrace: what the kernel's own limit would have done.
+bool WasmProgram::DiedOfItsLimit(const program::Guest& guest, const wasm::Exit& exit) const {
+  return plan_.out_of_memory.valid() && !exit.ok() && guest.usage().memory_refusals > 0;
 }
 
 int WasmProgram::Run(program::Guest& guest) const {
@@ -91,7 +101,13 @@ int WasmProgram::Run(program::Guest& guest) const {
   if (!exit->results.empty()) Say(STDOUT_FILENO, exit->results + "\n");
   if (exit->kind == wasm::Exit::Kind::kTrapped)
     Say(STDERR_FILENO, program::TrapText(name, exit->trap));
-  return exit->ShellStatus();
+  if (!DiedOfItsLimit(guest, *exit)) return exit->ShellStatus();
+  Say(STDERR_FILENO,
+      fmt::format("wasmoor: {}: out of memory: the container's limit leaves a guest {}\n",
+                  Printable(name), FormatSize(plan_.limits.memory_bytes)));
+  const uint64_t once = 1;
+  [[maybe_unused]] const ssize_t told = ::write(plan_.out_of_memory.get(), &once, sizeof(once));
+  return kKilled;
 }
 
 Error WasmProgram::Become(const std::function<Status()>& confine) {

@@ -26,6 +26,8 @@ struct GuestPlan {
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> mounts;  // Where the specification mounts something.
   seccomp::Program filter;          // Beneath the specification's.
+  // ProgramRequest::out_of_memory, where the container limits its memory; else not valid.
+  os::Fd out_of_memory;
   // The runtime's own user is no root: then `exec` can enter the process's namespaces only if the
   // process may be looked at (PR_SET_DUMPABLE), which an execve(2) would have made it. A root
   // needs no such leave, and to others the process, whose executable is the runtime's, stays
@@ -47,6 +49,7 @@ class WasmProgram : public jail::Program {
   Result<std::unique_ptr<program::Guest>> MakeGuest();
   // Runs it to its end; the exit status.
   int Run(program::Guest& guest) const;
+  bool DiedOfItsLimit(const program::Guest& guest, const wasm::Exit& exit) const;
 
   GuestPlan plan_;
   const EngineDescriptors descriptors_;

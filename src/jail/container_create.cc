@@ -155,6 +155,12 @@ Status Creation::CheckSupported() const {
   return CheckSysctls(config.sysctl, config);
 }
 
+Result<os::Fd> Creation::OpenRoot() const {
+  constexpr int kFlags = O_PATH | O_DIRECTORY;
+  if (options_.root != nullptr) return os::OpenAt(*options_.root, ".", kFlags);
+  return os::OpenAt(os::Fd(), record_.rootfs.c_str(), kFlags);
+}
+
 Status Creation::BeginPreparation() {
   if (!bundle_.spec.process) {
     bundle_.spec.process.emplace().cwd = "/";
@@ -162,12 +168,13 @@ Status Creation::BeginPreparation() {
     preparation_ = std::make_unique<os::Ready<std::unique_ptr<Program>>>(MakeNoProgram());
     return {};
   }
-  root_ = TRY_AS(os::OpenAt(os::Fd(), record_.rootfs.c_str(), O_PATH | O_DIRECTORY), "root.path");
+  root_ = TRY_AS(OpenRoot(), "root.path");
   request_.emplace(ProgramRequest{.container_id = record_.id,
                                   .spec = bundle_.spec,
                                   .process = *bundle_.spec.process,
                                   .root = root_,
-                                  .file = options_.program});
+                                  .file = options_.program,
+                                  .out_of_memory = options_.out_of_memory});
   Prepared prepared = TRY(PrepareProgram(executors_, *request_));
   record_.executor = prepared.executor;
   preparation_ = std::move(prepared.preparation);
@@ -231,6 +238,7 @@ Result<FirstProcessPlan> Creation::Plan(ProcessPlan process) {
   NamespacePlan namespaces = TRY(PlanNamespaces(bundle_.spec.on_linux));
   MountSources sources = TRY(OpenMountSources(bundle_.spec, bundle_.directory, record_.rootfs,
                                               namespaces.ChangesUser(), MakeUserNamespace));
+  if (options_.root != nullptr) sources.root = TRY(os::Duplicate(*options_.root));
   return FirstProcessPlan{.bundle = bundle_,
                           .spec = bundle_.spec,
                           .rootfs = record_.rootfs,

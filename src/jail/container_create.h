@@ -32,6 +32,7 @@ class Creation : public os::Pending<Containers::Created> {
 
   Status ReadBundle();
   Status CheckSupported() const;
+  Result<os::Fd> OpenRoot() const;
   Status BeginPreparation();
   Status Make(std::unique_ptr<Program> program);  // All of it, up to the new process.
   Result<Containers::Created> Finish();

@@ -116,7 +116,8 @@ Status Execution::Begin() {
                                   .root = root_,
                                   .is_first = false,
                                   .made_by = record_.executor,
-                                  .file = options_.program});
+                                  .file = options_.program,
+                                  .out_of_memory = options_.out_of_memory});
   preparation_ = TRY(PrepareProgram(executors_, *request_)).preparation;
   return {};
 }

@@ -37,13 +37,18 @@ struct ProcessOptions {
   std::string pid_file;  // Gets the process's number, in decimal, all at once; empty: none.
   // What runs, if it is no file of the container's (ProgramRequest::file). Borrowed.
   const os::Fd* program = nullptr;
+  // For ProgramRequest::out_of_memory. Borrowed.
+  const os::Fd* out_of_memory = nullptr;
   int preserve_fds = 0;  // So many of this process's descriptors, from 3 on, stay open in it.
   bool no_new_keyring = false;
 };
 
 struct CreateOptions : ProcessOptions {
   std::string id;
-  std::string bundle;     // The directory that has config.json.
+  std::string bundle;  // The directory that has config.json.
+  // The root filesystem, as a mount that is attached nowhere; the process attaches it at root.path
+  // of its own mount namespace, and with that it ends. Borrowed. Null: what is at root.path.
+  const os::Fd* root = nullptr;
   bool no_pivot = false;  // Of pivot_root(2), which the root of an initramfs does not allow.
 };
 

@@ -31,6 +31,9 @@ struct ProgramRequest {
   // The program itself, if it is no file below `root`; args[0] is its name all the same. It is
   // hostile, too.
   const os::Fd* file = nullptr;
+  // An eventfd(2), to be added to by a program that keeps the limit of memory by itself and ends
+  // because of it; the kernel tells only what the kernel did. May be null.
+  const os::Fd* out_of_memory = nullptr;
 };
 
 enum class Privileges : uint8_t {

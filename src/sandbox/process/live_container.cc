@@ -1,8 +1,11 @@
 #include "sandbox/process/live_container.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -12,6 +15,8 @@
 
 namespace wasmoor::sandbox {
 namespace {
+
+constexpr mode_t kRootMode = 0711;  // As containerd makes it.
 
 container::WasmOptions OptionsFor(const Surroundings& surroundings, const GuestOptions& guest) {
   container::WasmOptions options = surroundings.wasm;
@@ -35,6 +40,7 @@ LiveContainer::LiveContainer(Surroundings& surroundings, const jail::Containers&
       containers_(containers),
       request_(std::move(request)),
       wasm_(OptionsFor(surroundings, request_.guest)),
+      guest_out_of_memory_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       executors_{holder != nullptr ? holder : &wasm_, &native_},
       creating_(surroundings.loop),
       first_(*this) {}
@@ -47,7 +53,7 @@ void LiveContainer::Log(std::string_view line) const {
 
 void LiveContainer::Create(Done<void> done) {
   created_ = std::move(done);
-  if (Status mounted = MountRoot(request_.bundle, request_.rootfs); !mounted) {
+  if (Status mounted = MakeRoot(); !mounted) {
     surroundings_.loop.Post([done = std::move(created_), error = std::move(mounted).error()] {
       done(tl::unexpected(error));
     });
@@ -59,6 +65,21 @@ void LiveContainer::Create(Done<void> done) {
   });
 }
 
+Status LiveContainer::MakeRoot() {
+  if (request_.rootfs.empty()) return {};
+  const std::string path = request_.bundle + "/rootfs";
+  if (::mkdir(path.c_str(), kRootMode) != 0 && errno != EEXIST) return FailErrno(errno, "{}", path);
+  root_ = TRY(OpenRoot(request_.rootfs));
+  attached_ = !root_.valid();
+  return attached_ ? AttachRoot(request_.bundle, request_.rootfs) : Status();
+}
+
+// Nothing waits for the kernel here unless something is mounted on the host.
+Status LiveContainer::LetRootGo() {
+  root_.Close();
+  return attached_ ? DetachRoot(request_.bundle) : Status();
+}
+
 void LiveContainer::Make() {
   jail::CreateOptions options;
   options.id = request_.id;
@@ -66,6 +87,8 @@ void LiveContainer::Make() {
   options.no_pivot = request_.no_pivot;
   options.no_new_keyring = request_.no_new_keyring;
   if (module_.valid()) options.program = &module_;
+  if (root_.valid()) options.root = &root_;
+  if (guest_out_of_memory_.valid()) options.out_of_memory = &guest_out_of_memory_;
   first_.LendStreams(&options);
   creating_.Run(containers_.BeginCreate(std::move(options), executors_),
                 [this](auto made) { OnMade(std::move(made)); });
@@ -79,8 +102,7 @@ void LiveContainer::OnMade(Result<jail::Containers::Created> made) {
   if (!taken) {
     first_.CloseStreams();
     if (container_) static_cast<void>(Remove());
-    if (const Status unmounted = UnmountRoot(request_.bundle); !unmounted)
-      Log(unmounted.error().message());
+    if (const Status let_go = LetRootGo(); !let_go) Log(let_go.error().message());
   }
   const Done<void> done = std::exchange(created_, nullptr);
   done(std::move(taken));
@@ -106,6 +128,8 @@ void LiveContainer::LookForModule(Error why) {
 
 Status LiveContainer::Take(jail::Containers::Created made) {
   container_ = std::move(made.container);
+  // It is the container's own now.
+  root_.Close();
   TRY(first_.Adopt(std::move(made.first)));
   WatchMemory();
   return {};
@@ -121,6 +145,14 @@ void LiveContainer::WatchMemory() {
   if (!source) return;
   memory_ = std::move(*source);
   memory_.OnReadable([this] { ReportOutOfMemory(); });
+}
+
+// What a guest was refused by its own runtime; looked at when it has ended.
+void LiveContainer::ReportGuestOutOfMemory() {
+  uint64_t times = 0;
+  if (guest_out_of_memory_.valid() &&
+      ::read(guest_out_of_memory_.get(), &times, sizeof(times)) == sizeof(times))
+    surroundings_.listener.OnOutOfMemory(request_.id);
 }
 
 void LiveContainer::ReportOutOfMemory() {
@@ -149,8 +181,8 @@ Status LiveContainer::Remove() {
   for (const std::string& one : warnings) Log(one);
   processes_.clear();
   first_.CloseStreams();
-  Status unmounted = UnmountRoot(request_.bundle);
-  return deleted ? unmounted : deleted;
+  Status let_go = LetRootGo();
+  return deleted ? let_go : deleted;
 }
 
 Result<Process*> LiveContainer::AddProcess(ExecRequest request) {
@@ -235,6 +267,7 @@ Status FirstProcess::Signal(int signal) {
 void FirstProcess::OnEnd(const Exit& exit) {
   // What the kernel told of it comes before its end.
   if (container_.memory_.valid()) container_.ReportOutOfMemory();
+  container_.ReportGuestOutOfMemory();
   container_.NoteExit(exit);
 }
 

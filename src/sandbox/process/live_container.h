@@ -77,12 +77,15 @@ class LiveContainer : public Container {
 
   using Executors = std::array<const jail::Executor*, 2>;
 
+  Status MakeRoot();
+  Status LetRootGo();
   void Make();
   void OnMade(Result<jail::Containers::Created> made);
   void LookForModule(Error why);
   Status Take(jail::Containers::Created made);
   void WatchMemory();
   void ReportOutOfMemory();
+  void ReportGuestOutOfMemory();
   void NoteExit(const Exit& exit) const;
   void Log(std::string_view line) const;
 
@@ -90,12 +93,15 @@ class LiveContainer : public Container {
   const jail::Containers& containers_;
   const CreateRequest request_;
   const container::WasmExecutor wasm_;
+  const os::Fd guest_out_of_memory_;  // Where there is none, nobody is told.
   const jail::NativeExecutor native_;
   const Executors executors_;
 
   Done<void> created_;
   Pump<jail::Containers::Created> creating_;
-  os::Fd module_;  // The program, if it is no file of the root's.
+  os::Fd root_;            // Until it is the container's.
+  bool attached_ = false;  // The root, on the host.
+  os::Fd module_;          // The program, if it is no file of the root's.
   bool looked_for_module_ = false;
   std::optional<jail::Container> container_;
   FirstProcess first_;

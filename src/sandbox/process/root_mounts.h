@@ -4,17 +4,23 @@
 #include <string>
 
 #include "wasmoor/base/result.h"
+#include "wasmoor/os/fd.h"
 #include "wasmoor/sandbox/sandbox.h"
 
 // A container's root filesystem as a snapshotter of containerd's describes it (containerd.types.
 // Mount: the fields of mount(8)), in this process's mount namespace.
 namespace wasmoor::sandbox {
 
-// Makes them upon each other at <bundle>/rootfs, which is made if it is not there. If one fails,
-// none is left.
-Status MountRoot(const std::string& bundle, std::span<const RootMount> mounts);
+// The root filesystem as a mount that is attached nowhere, and so is gone with its descriptor and
+// with the container that attaches it. None where the kernel cannot make it, or there is more than
+// one mount, or none: then AttachRoot has to.
+Result<os::Fd> OpenRoot(std::span<const RootMount> mounts);
 
-// Detaches all that is mounted at <bundle>/rootfs and below. No error if nothing is.
-Status UnmountRoot(const std::string& bundle);
+// Makes the mounts upon each other at <bundle>/rootfs. If one fails, none is left.
+Status AttachRoot(const std::string& bundle, std::span<const RootMount> mounts);
+
+// Detaches all that is mounted at <bundle>/rootfs and below. No error if nothing is. Waits for the
+// kernel, milliseconds on a machine that is busy.
+Status DetachRoot(const std::string& bundle);
 
 }  // namespace wasmoor::sandbox

@@ -118,7 +118,7 @@ Result<Exit> ClearContainer(const std::string& state_root, const std::string& id
   const jail::Containers containers = TRY(jail::Containers::Open({.root = state_root}));
   jail::Warnings warnings;
   Status deleted = containers.Delete(id, jail::Force::kYes, &warnings);
-  TRY(UnmountRoot(bundle));
+  TRY(DetachRoot(bundle));
   TRY(std::move(deleted));
   const Exit killed{kKilledStatus, std::chrono::system_clock::now()};
   return ReadExitNote(bundle).value_or(killed);
