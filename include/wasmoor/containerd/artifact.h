@@ -30,7 +30,7 @@ struct ArtifactOptions {
 
 // A module that is no file of its container's root.
 struct Artifact {
-  os::Fd module;       // Readable, and never written again: a file that is kept, or sealed memory.
+  os::Fd module;       // Readable, and never written again: a file that is kept, or one in memory.
   std::string name;    // For messages: "docker.io/team/app:1 (app.wasm)".
   std::string digest;  // Of the module: "sha256:…".
 };
