@@ -9,9 +9,9 @@ MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "kubernetes
 
 
 class ManifestsTest(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.node.containerd.import_image(cls.node.build / "images" / "wasmtest.tar")
+    def setUp(self):
+        super().setUp()
+        self.node.containerd.import_image(self.node.build / "images" / "wasmtest.tar")
 
     def apply(self, name, *options):
         # What a registry has, this node has by another name.
@@ -28,6 +28,7 @@ class ManifestsTest(Case):
 
     def test_the_job_of_the_documents_prints_its_words(self):
         self.addCleanup(self.remove, self.apply("job.yaml"))
+        self._made.append(("Job", "wasmtest"))
         done = self.api.kubectl("wait", "--for=condition=complete", "--timeout=100s", "job/wasmtest", timeout=110)
         self.assertEqual(done.returncode, 0, done.stderr)
         pod, = self.pods_of("job-name=wasmtest")
@@ -35,6 +36,7 @@ class ManifestsTest(Case):
 
     def test_the_deployment_of_the_documents_is_rolled_out_and_answers(self):
         self.addCleanup(self.remove, self.apply("deployment.yaml"))
+        self._made.append(("Deployment", "wasmtest"))
         done = self.api.kubectl("rollout", "status", "deployment/wasmtest", "--timeout=100s", timeout=110)
         self.assertEqual(done.returncode, 0, done.stderr)
         pods = self.pods_of_app("app=wasmtest")
