@@ -1,0 +1,115 @@
+#include "cmd/shim/server.h"
+
+#include <google/protobuf/message_lite.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "cmd/engines.h"
+#include "cmd/shim/settle.h"
+#include "cmd/shim/shim.h"
+#include "wasmoor/containerd/publisher.h"
+#include "wasmoor/loop/loop.h"
+#include "wasmoor/sandbox/process/process_sandbox.h"
+#include "wasmoor/task/service.h"
+#include "wasmoor/ttrpc/server.h"
+
+namespace wasmoor::cmd {
+namespace {
+
+class PublishedEvents : public task::Events {
+ public:
+  explicit PublishedEvents(containerd::Publisher& publisher) : publisher_(publisher) {}
+  void Publish(std::string_view topic, const google::protobuf::MessageLite& event) override {
+    publisher_.Publish(topic, event.GetTypeName(), event.SerializeAsString());
+  }
+
+ private:
+  containerd::Publisher& publisher_;
+};
+
+container::WasmOptions WasmFor(const ServerSettings& settings) {
+  container::WasmOptions wasm;
+  wasm.engine = Engines().front();
+  wasm.caches = container::CacheDirectories(settings.state_root);
+  if (!settings.options.guest.cache_directory.empty())
+    wasm.caches.insert(wasm.caches.begin(), settings.options.guest.cache_directory);
+  wasm.compiler = {settings.program, std::string(Shim::kCompilerWord)};
+  return wasm;
+}
+
+// The loop of a pod's shim and all that is on it.
+class Server {
+ public:
+  Server(const ServerSettings& settings, const ShimLog& log) : settings_(settings), log_(log) {}
+
+  Status Run(os::Fd listening) {
+    // While there is an environment to be read.
+    container::WasmOptions wasm = WasmFor(settings_);
+    Settle(settings_, log_);
+    const auto warn = [this](std::string_view line) { log_.Write(Level::kWarning, line); };
+    wasm.warn = warn;
+    loop_ = TRY(loop::Loop::Create());
+    publisher_ = std::make_unique<containerd::Publisher>(
+        *loop_, containerd::PublisherOptions{.ttrpc_address = settings_.ttrpc_address,
+                                             .name_space = settings_.name_space,
+                                             .publish_binary = settings_.publish_binary,
+                                             .address = settings_.containerd_address,
+                                             .warn = warn});
+    PublishedEvents events(*publisher_);
+    task::Reporter reporter(events);
+    const sandbox::ProcessSandboxOptions options = {.loop = *loop_,
+                                                    .listener = reporter,
+                                                    .name_space = settings_.name_space,
+                                                    .state_root = settings_.state_root,
+                                                    .wasm = std::move(wasm),
+                                                    .find_module = {},
+                                                    .log = warn};
+    const std::unique_ptr<sandbox::Sandbox> sandbox = TRY(sandbox::MakeProcessSandbox(options));
+    const std::unique_ptr<sandbox::Pod> pod = TRY(sandbox::MakeProcessPod(options, *sandbox));
+    task::Service service({.sandbox = *sandbox,
+                           .events = events,
+                           .pod = pod.get(),
+                           .shut_down = [this] { ShutDown(); }},
+                          settings_.options);
+    ttrpc::Server server(*loop_);
+    TRY(service.AddTo(&server));
+    TRY(server.Listen(std::move(listening)));
+    log_.Write(Level::kDebug, fmt::format("serving at {}", settings_.socket_path));
+    loop_->Run();
+    log_.Write(Level::kDebug, "ending");
+    return {};
+  }
+
+ private:
+  void ShutDown() {
+    if (ending_.pending()) return;
+    // Whoever looks for the pod's shim from now on starts another.
+    ::unlink(settings_.socket_path.c_str());
+    publisher_->OnIdle([this] { loop_->Stop(); });
+    ending_ = loop_->After(containerd::Publisher::kPatience, [this] { loop_->Stop(); });
+  }
+
+  const ServerSettings& settings_;
+  const ShimLog& log_;
+  std::unique_ptr<loop::Loop> loop_;
+  std::unique_ptr<containerd::Publisher> publisher_;
+  loop::Timer ending_;
+};
+
+}  // namespace
+
+int RunServer(const ServerSettings& settings, os::Fd listening) {
+  const ShimLog log(settings.bundle, settings.options.log_level, settings.name_space,
+                    settings.group);
+  if (const Status served = Server(settings, log).Run(std::move(listening)); !served) {
+    log.Write(Level::kError, served.error().message());
+    ::unlink(settings.socket_path.c_str());
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace wasmoor::cmd
