@@ -1,5 +1,6 @@
 #include "wasmoor/containerd/artifact.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -142,10 +143,23 @@ void Search::Finish(Result<Artifact> artifact) {
 std::unique_ptr<ArtifactSearch> FindArtifact(loop::Loop& loop, const ArtifactOptions& options,
                                              std::string container, std::string entrypoint,
                                              OnArtifact on_artifact) {
+  entrypoint.resize(std::min(entrypoint.find('#'), entrypoint.size()));
   auto search = std::make_unique<Search>(loop, options, std::move(container), std::move(entrypoint),
                                          std::move(on_artifact));
   search->Start();
   return search;
+}
+
+void Artifacts::Find(std::string container, std::string entrypoint, OnArtifact on_artifact) {
+  const uint64_t number = ++last_;
+  const auto done = [this, number,
+                     on_artifact = std::move(on_artifact)](Result<Artifact> artifact) {
+    // Until here: it is what calls.
+    const auto search = std::move(searches_.extract(number).mapped());
+    on_artifact(std::move(artifact));
+  };
+  searches_[number] =
+      FindArtifact(loop_, options_, std::move(container), std::move(entrypoint), done);
 }
 
 }  // namespace wasmoor::containerd

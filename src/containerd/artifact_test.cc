@@ -267,6 +267,24 @@ TEST_F(ArtifactTest, RefusesAnIndexInAnIndex) {
   EXPECT_THAT(Refusal().message(), HasSubstr("index where a manifest is due"));
 }
 
+TEST_F(ArtifactTest, ManySearchesRunAtOnceAndMayLeadToOthers) {
+  target_ = Index(Add("application/wasm", kModule));
+  Artifacts artifacts(*loop_, {.grpc_address = server_.path(), .name_space = "k8s.io"});
+  int found = 0;
+  const OnArtifact count = [&](Result<Artifact> artifact) {
+    EXPECT_TRUE(artifact);
+    if (++found == 6) loop_->Stop();
+  };
+  for (int i = 0; i < 3; ++i) {
+    artifacts.Find("c1", "/app.wasm#run", [&](Result<Artifact> artifact) {
+      count(std::move(artifact));
+      artifacts.Find("c1", "", count);
+    });
+  }
+  loop_->Run();
+  EXPECT_EQ(found, 6);
+}
+
 TEST_F(ArtifactTest, EndsWithoutAnAnswerWhenItIsDestroyed) {
   target_ = Index(Add("application/wasm", kModule));
   for (int turns = 0; turns < 12; ++turns) {

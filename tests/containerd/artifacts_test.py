@@ -102,7 +102,7 @@ class Artifacts(unittest.TestCase):
                   for name in ("one.wasm", "bin/two.wasm")]
         self._import(self._images.artifact(layers))
         container = self._container(self._name)
-        self._find(layers[1], "/bin/two.wasm", container)
+        self._find(layers[1], "/bin/two.wasm#main", container)
         self._find(layers[0], "/other.wasm", container)
 
     def test_chooses_the_platform_of_wasm_in_an_index(self):

@@ -72,6 +72,12 @@ TEST(SeedsTest, ContainersTextsAreParsedOrRefused) {
 TEST(SeedsTest, ContainersRecordsAreWholeOrDamaged) {
   RunThrough("jail_state_fuzz", JailState, 1000);
 }
+TEST(SeedsTest, AnswersOfServersAreReadOrRefused) {
+  RunThrough("grpc_answers_fuzz", GrpcAnswers, 3000);
+}
+TEST(SeedsTest, ImagesSayWhatTheyConsistOfOrAreRefused) {
+  RunThrough("image_documents_fuzz", ImageDocuments, 3000);
+}
 TEST(SeedsTest, ModulesEndOrAreRefused) { RunThrough("module_fuzz", Module, 300); }
 TEST(SeedsTest, FiltersInTheCacheAreWhatWasStored) {
   RunThrough("seccomp_entry_fuzz", SeccompEntry, 1000);

@@ -15,6 +15,8 @@ void CacheEntry(Bytes input);      // The file of a cache entry, any bytes in it
 void DbusMessages(Bytes input);    // Messages of a message bus, and addresses of one.
 void ChannelMessage(Bytes input);  // Between a runtime and its child.
 void ContainerTexts(Bytes input);  // Mount options, names, control groups' texts and statistics.
+void GrpcAnswers(Bytes input);     // What a server of gRPC sends.
+void ImageDocuments(Bytes input);  // Indexes and manifests of images.
 void JailState(Bytes input);       // What is kept of a container.
 void Module(Bytes input);          // Compile and run a module of anybody's.
 void SeccompEntry(Bytes input);    // A file of the cache of filters.

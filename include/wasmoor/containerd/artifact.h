@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/loop/loop.h"
@@ -49,7 +53,7 @@ class ArtifactSearch {
   virtual ~ArtifactSearch() = default;
 };
 
-// Finds the module of `container`, which its `entrypoint` (process.args[0] without "#export") names
+// Finds the module of `container`, which its `entrypoint` (process.args[0], "#export" or not) names
 // if the image has more than one: by its layer's title; the first layer otherwise. Asks containerd
 // twice if the image was seen before; else once more for each part of it. Holds nothing between
 // searches. The answer comes once, from the loop, and may destroy the search. Borrows the loop.
@@ -58,5 +62,20 @@ class ArtifactSearch {
                                                            std::string container,
                                                            std::string entrypoint,
                                                            OnArtifact on_artifact);
+
+// Searches for whoever has many, which end with it. Loop thread only.
+class Artifacts {
+ public:
+  Artifacts(loop::Loop& loop, ArtifactOptions options)
+      : loop_(loop), options_(std::move(options)) {}
+
+  void Find(std::string container, std::string entrypoint, OnArtifact on_artifact);
+
+ private:
+  loop::Loop& loop_;
+  const ArtifactOptions options_;
+  uint64_t last_ = 0;
+  std::map<uint64_t, std::unique_ptr<ArtifactSearch>> searches_;
+};
 
 }  // namespace wasmoor::containerd
