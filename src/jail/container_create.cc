@@ -290,7 +290,7 @@ Status Creation::SpawnFirst() {
     // What the runtime would undo is not this process's to undo.
     done_ = true;
     ours.Close();
-    place_->Unlock();
+    place_->LeaveLock();
     LiveAsFirst(*plan_, entry_ ? &*entry_ : nullptr, std::move(theirs));
   }
   theirs.Close();

@@ -138,7 +138,7 @@ Status Place::Write(const Record& record) const { return WriteFile(kState, ToTex
 Status Place::Remove() {
   TRY_AS(RemoveAll(directory_), "container \"{}\": its state", id_);
   TRY_AS(os::UnlinkAt(*root_, id_.c_str(), AT_REMOVEDIR), "container \"{}\": its state", id_);
-  lock_.Close();
+  Unlock();
   return {};
 }
 
@@ -163,11 +163,11 @@ Result<Place> Store::Make(std::string_view id) const {
       return FailErrno(errno, "container \"{}\": its state", id);
     }
     // Somebody may have found it before it was locked, and cleared it as rubbish.
-    const auto locked = TryLockPlace(root_, place.id_, &place.lock_);
+    const auto locked = TryLockPlace(root_, place.id_, &place.lock_.file);
     if (locked && *locked) break;
     if (!locked && locked.error().code() != Code::kNotFound) return tl::unexpected(locked.error());
   }
-  place.directory_ = TRY(os::OpenAt(place.lock_, ".", O_PATH | O_DIRECTORY));
+  place.directory_ = TRY(os::OpenAt(place.lock_.file, ".", O_PATH | O_DIRECTORY));
   return place;
 }
 
@@ -188,7 +188,7 @@ Result<Place> Store::FindAndLock(std::string_view id, milliseconds patience) con
   Place place;
   place.id_ = id;
   place.root_ = &root_;
-  while (!TRY(TryLockPlace(root_, place.id_, &place.lock_))) {
+  while (!TRY(TryLockPlace(root_, place.id_, &place.lock_.file))) {
     if (std::chrono::steady_clock::now() >= give_up) {
       return Fail(Code::kUnavailable,
                   "container \"{}\": another command is at work on it; try again when it is done",
@@ -196,7 +196,7 @@ Result<Place> Store::FindAndLock(std::string_view id, milliseconds patience) con
     }
     std::this_thread::sleep_for(kPause);
   }
-  place.directory_ = TRY(os::OpenAt(place.lock_, ".", O_PATH | O_DIRECTORY));
+  place.directory_ = TRY(os::OpenAt(place.lock_.file, ".", O_PATH | O_DIRECTORY));
   return place;
 }
 

@@ -8,10 +8,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/os/file.h"
 
 // What is kept of containers between commands: a directory each, below the state root.
 //
@@ -57,10 +59,27 @@ class Store;
 
 // A container's directory. Movable; one thread.
 class Place {
+  // An open directory that carries the flock(2), until this object's end.
+  struct Lock {
+    Lock() = default;
+    Lock(Lock&&) noexcept = default;
+    Lock& operator=(Lock&& other) noexcept {
+      std::swap(file, other.file);
+      other.End();
+      return *this;
+    }
+    ~Lock() { End(); }
+    void End() {
+      if (file.valid()) os::Unlock(file);
+      file.Close();
+    }
+    os::Fd file;
+  };
+
  public:
   const std::string& id() const { return id_; }
   const os::Fd& directory() const { return directory_; }
-  bool locked() const { return lock_.valid(); }
+  bool locked() const { return lock_.file.valid(); }
 
   // kNotFound if there is none yet, or no more; kDataLoss if it cannot be understood.
   Result<Record> Read() const;
@@ -68,8 +87,11 @@ class Place {
   Result<std::string> ReadFile(const char* name) const;
   Status WriteFile(const char* name, std::string_view text) const;
 
-  // Also for a clone of the process that locked it, which shares the lock.
-  void Unlock() { lock_.Close(); }
+  // Also ends it in clones of this process, which share the lock: one that is on its way to be
+  // another container must not keep this one's.
+  void Unlock() { lock_ = Lock(); }
+  // For a clone of the process that locked it, which goes on with the lock.
+  void LeaveLock() { lock_.file.Close(); }
 
   // The directory and all in it; of what is not ours in it nothing is followed. Needs the lock.
   Status Remove();
@@ -79,7 +101,7 @@ class Place {
   const os::Fd* root_ = nullptr;  // The Store's.
   std::string id_;
   os::Fd directory_;  // O_PATH.
-  os::Fd lock_;       // An open directory that carries the flock(2).
+  Lock lock_;
 };
 
 class Store {

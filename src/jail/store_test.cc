@@ -9,6 +9,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "support/scratch.h"
@@ -99,6 +100,32 @@ TEST_F(StoreTest, OneCommandAtATimeHasTheLock) {
     EXPECT_TRUE(store.Find("box").has_value());
   }
   EXPECT_TRUE(store.FindAndLock("box", milliseconds(0)).has_value());
+}
+
+TEST_F(StoreTest, TheLockEndsThoughACloneHasItsDescriptor) {
+  const Store store = Open();
+  std::optional<Place> place = *store.Make("box");
+  const pid_t clone = ::fork();
+  if (clone == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  place.reset();
+  EXPECT_TRUE(store.FindAndLock("box", milliseconds(0)).has_value());
+  ::kill(clone, SIGKILL);
+  ::waitpid(clone, nullptr, 0);
+}
+
+TEST_F(StoreTest, ACloneThatLeavesTheLockDoesNotEndIt) {
+  const Store store = Open();
+  auto place = store.Make("box");
+  const pid_t clone = ::fork();
+  if (clone == 0) {
+    place->LeaveLock();
+    ::_exit(0);
+  }
+  ::waitpid(clone, nullptr, 0);
+  EXPECT_FALSE(store.FindAndLock("box", milliseconds(0)).has_value());
 }
 
 TEST_F(StoreTest, RemovesAllThatIsInAPlace) {

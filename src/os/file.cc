@@ -189,6 +189,8 @@ Result<bool> TryLock(const Fd& file) {
   return FailErrno(errno, "flock");
 }
 
+void Unlock(const Fd& file) { flock(file.get(), LOCK_UN); }
+
 Status Touch(const Fd& file) {
   if (futimens(file.get(), nullptr) != 0) return FailErrno(errno, "futimens");
   return {};

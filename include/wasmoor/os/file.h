@@ -57,6 +57,8 @@ Status LinkUnnamed(const Fd& file, const Fd& directory, const char* name);
 // Takes the exclusive flock(2) of the open file, which its descriptor then holds until it is closed
 // in every process that has it, or the last of them dies. False if somebody else has it.
 Result<bool> TryLock(const Fd& file);
+// Ends that, whoever else has the descriptor.
+void Unlock(const Fd& file);
 
 // Sets the times of last access and modification to now.
 Status Touch(const Fd& file);
