@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "proto/containerd/cgroups_v1.pb.h"
 #include "task/metrics_parts.h"
 #include "wasmoor/ttrpc/any.h"
@@ -59,6 +61,12 @@ constexpr Field kMemoryFields[] = {
     {"total_unevictable", &v1::MemoryStat::set_total_unevictable},
 };
 
+// What v1's files say where there is no limit: the most pages that the kernel counts, in bytes
+// (PAGE_COUNTER_MAX).
+constexpr uint64_t kNoLimit = 0x7ffffffffffff000;
+
+uint64_t LimitOf(uint64_t limit) { return std::min(limit, kNoLimit); }
+
 // v1 counts memory and swap together; Stats has swap alone.
 uint64_t Together(uint64_t memory, uint64_t swap) {
   return memory > cgroup::kUnlimited - swap ? cgroup::kUnlimited : memory + swap;
@@ -71,14 +79,16 @@ void SetMemory(const cgroup::MemoryStats& from, v1::MemoryStat* to) {
   }
   v1::MemoryEntry* usage = to->mutable_usage();
   usage->set_usage(from.usage);
-  usage->set_limit(from.limit);
+  usage->set_limit(LimitOf(from.limit));
   usage->set_max(from.max_usage);
   usage->set_failcnt(from.failures);
   v1::MemoryEntry* swap = to->mutable_swap();
   swap->set_usage(Together(from.usage, from.swap_usage));
-  swap->set_limit(Together(from.limit, from.swap_limit));
+  swap->set_limit(LimitOf(Together(from.limit, from.swap_limit)));
+  // The kernel has limits of these no more.
   to->mutable_kernel()->set_usage(from.kernel_usage);
-  to->mutable_kernel_tcp();
+  to->mutable_kernel()->set_limit(kNoLimit);
+  to->mutable_kernel_tcp()->set_limit(kNoLimit);
 }
 
 void AddBlockIo(const cgroup::BlockIoStats& from, v1::BlkIOStat* to) {

@@ -3,11 +3,11 @@
 #include <google/protobuf/message_lite.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 
 #include "cmd/engines.h"
+#include "cmd/shim/module_finder.h"
 #include "cmd/shim/settle.h"
 #include "cmd/shim/shim.h"
 #include "wasmoor/containerd/publisher.h"
@@ -18,6 +18,9 @@
 
 namespace wasmoor::cmd {
 namespace {
+
+// Where modules of images are kept that have no root filesystem.
+constexpr const char* kArtifacts = "/var/cache/wasmoor/artifacts";
 
 class PublishedEvents : public task::Events {
  public:
@@ -34,10 +37,13 @@ container::WasmOptions WasmFor(const ServerSettings& settings) {
   container::WasmOptions wasm;
   wasm.engine = Engines().front();
   wasm.caches = container::CacheDirectories(settings.state_root);
-  if (!settings.options.guest.cache_directory.empty())
-    wasm.caches.insert(wasm.caches.begin(), settings.options.guest.cache_directory);
   wasm.compiler = {settings.program, std::string(Shim::kCompilerWord)};
   return wasm;
+}
+
+sandbox::FindModule FinderOf(ModuleFinder* finder) {
+  return [finder](const std::string& id, const std::string& entrypoint,
+                  sandbox::Done<os::Fd> done) { finder->Find(id, entrypoint, std::move(done)); };
 }
 
 // The loop of a pod's shim and all that is on it.
@@ -60,12 +66,16 @@ class Server {
                                              .warn = warn});
     PublishedEvents events(*publisher_);
     task::Reporter reporter(events);
+    ModuleFinder finder(*loop_, {.grpc_address = settings_.containerd_address,
+                                 .name_space = settings_.name_space,
+                                 .directory = kArtifacts,
+                                 .warn = warn});
     const sandbox::ProcessSandboxOptions options = {.loop = *loop_,
                                                     .listener = reporter,
                                                     .name_space = settings_.name_space,
                                                     .state_root = settings_.state_root,
                                                     .wasm = std::move(wasm),
-                                                    .find_module = {},
+                                                    .find_module = FinderOf(&finder),
                                                     .log = warn};
     const std::unique_ptr<sandbox::Sandbox> sandbox = TRY(sandbox::MakeProcessSandbox(options));
     const std::unique_ptr<sandbox::Pod> pod = TRY(sandbox::MakeProcessPod(options, *sandbox));

@@ -75,6 +75,10 @@ class StartCommand : public Command {
   Status Check() override { return shim_.CheckOwner(); }
 
   Result<int> Run() override {
+    // What containerd itself has inherited would stay open as long as the pod lives.
+    constexpr unsigned kFirstOther = STDERR_FILENO + 1;
+    if (::close_range(kFirstOther, ~0U, 0) != 0 && errno != ENOSYS)
+      return FailErrno(errno, "close_range");
     const std::vector<uint8_t> input = TRY(ReadStandardInput());
     const Bootstrap bootstrap =
         TRY(ParseBootstrap(input, {.id = shim_.id(),
