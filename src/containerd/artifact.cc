@@ -150,16 +150,4 @@ std::unique_ptr<ArtifactSearch> FindArtifact(loop::Loop& loop, const ArtifactOpt
   return search;
 }
 
-void Artifacts::Find(std::string container, std::string entrypoint, OnArtifact on_artifact) {
-  const uint64_t number = ++last_;
-  const auto done = [this, number,
-                     on_artifact = std::move(on_artifact)](Result<Artifact> artifact) {
-    // Until here: it is what calls.
-    const auto search = std::move(searches_.extract(number).mapped());
-    on_artifact(std::move(artifact));
-  };
-  searches_[number] =
-      FindArtifact(loop_, options_, std::move(container), std::move(entrypoint), done);
-}
-
 }  // namespace wasmoor::containerd

@@ -1,13 +1,10 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/loop/loop.h"
@@ -62,20 +59,5 @@ class ArtifactSearch {
                                                            std::string container,
                                                            std::string entrypoint,
                                                            OnArtifact on_artifact);
-
-// Searches for whoever has many, which end with it. Loop thread only.
-class Artifacts {
- public:
-  Artifacts(loop::Loop& loop, ArtifactOptions options)
-      : loop_(loop), options_(std::move(options)) {}
-
-  void Find(std::string container, std::string entrypoint, OnArtifact on_artifact);
-
- private:
-  loop::Loop& loop_;
-  const ArtifactOptions options_;
-  uint64_t last_ = 0;
-  std::map<uint64_t, std::unique_ptr<ArtifactSearch>> searches_;
-};
 
 }  // namespace wasmoor::containerd

@@ -108,8 +108,8 @@ void LiveContainer::OnMade(Result<jail::Containers::Created> made) {
   done(std::move(taken));
 }
 
-// The image may be an artifact, which has no root filesystem. If it is not, the first error is the
-// one to be told.
+// The image may be an artifact, which has no root filesystem. If it is not, the first error is
+// told, and why it is none: the image may have been made for other platforms.
 void LiveContainer::LookForModule(Error why) {
   looked_for_module_ = true;
   const auto bundle = oci::Bundle::Open(request_.bundle);
@@ -121,8 +121,12 @@ void LiveContainer::LookForModule(Error why) {
                                 module_ = std::move(*found);
                                 return Make();
                               }
-                              const bool none = found.error().code() == Code::kNotFound;
-                              OnMade(tl::unexpected(none ? why : std::move(found).error()));
+                              // A module that is there and cannot be used is what matters.
+                              const Error& error = found.error();
+                              if (error.code() == Code::kInvalidArgument ||
+                                  error.code() == Code::kFailedPrecondition)
+                                return OnMade(tl::unexpected(error));
+                              OnMade(Fail(why.code(), "{}; {}", why.message(), error.message()));
                             });
 }
 
