@@ -13,7 +13,7 @@ namespace {
 // The kernel gives the lowest numbers that are free (open(2)): so many of those are all that the
 // engine's can be among.
 constexpr size_t kMostFound = 64;
-constexpr size_t kAtOnce = 256;
+constexpr size_t kAtOnce = 128;
 
 // Which of `count` numbers from `first` on are open: one call for all, where a list in /proc costs
 // microseconds for each that any container of this process has.
@@ -23,8 +23,11 @@ void AppendOpen(size_t first, size_t count, std::vector<bool>* open) {
     numbers[i] = {.fd = static_cast<int>(first + i), .events = 0, .revents = 0};
   // Refused where so many may not be open at all (poll(2), EINVAL).
   const bool known = ::poll(numbers.data(), count, 0) >= 0;
-  for (const struct pollfd& one : std::span(numbers).first(count))
-    open->push_back(known ? (one.revents & POLLNVAL) == 0 : ::fcntl(one.fd, F_GETFD) >= 0);
+  for (const struct pollfd& one : std::span(numbers).first(count)) {
+    const bool is_open = known && (one.revents & POLLNVAL) == 0;
+    // To poll(2), a descriptor of O_PATH is none.
+    open->push_back(is_open || ::fcntl(one.fd, F_GETFD) >= 0);
+  }
 }
 
 }  // namespace
