@@ -66,3 +66,16 @@ function(wasmoor_order_startup target)
   target_link_options(${target} PRIVATE -Wl,--symbol-ordering-file=${order}
     -Wl,--no-warn-symbol-ordering)
 endfunction()
+
+# wasmoor_share_startup_order(TARGET OTHER): links TARGET in the order that OTHER's runs have shown, for what the two have in
+# common.
+function(wasmoor_share_startup_order target other)
+  if(NOT TARGET ${other}_order)
+    return()
+  endif()
+  set(order ${CMAKE_CURRENT_BINARY_DIR}/${other}.order)
+  add_dependencies(${target} ${other}_order)
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${order})
+  target_link_options(${target} PRIVATE -Wl,--symbol-ordering-file=${order}
+    -Wl,--no-warn-symbol-ordering)
+endfunction()

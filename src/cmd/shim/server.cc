@@ -1,6 +1,7 @@
 #include "cmd/shim/server.h"
 
 #include <google/protobuf/message_lite.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -22,15 +23,23 @@ namespace {
 // Where modules of images are kept that have no root filesystem.
 constexpr const char* kArtifacts = "/var/cache/wasmoor/artifacts";
 
+// What the work on a request has used is given back to the kernel when there was none for so long:
+// most of its life a shim sleeps.
+constexpr std::chrono::seconds kQuiet{1};
+
 class PublishedEvents : public task::Events {
  public:
-  explicit PublishedEvents(containerd::Publisher& publisher) : publisher_(publisher) {}
+  PublishedEvents(loop::Loop& loop, containerd::Publisher& publisher)
+      : loop_(loop), publisher_(publisher) {}
   void Publish(std::string_view topic, const google::protobuf::MessageLite& event) override {
     publisher_.Publish(topic, event.GetTypeName(), event.SerializeAsString());
+    quiet_ = loop_.After(kQuiet, [] { ::malloc_trim(0); });
   }
 
  private:
+  loop::Loop& loop_;
   containerd::Publisher& publisher_;
+  loop::Timer quiet_;
 };
 
 container::WasmOptions WasmFor(const ServerSettings& settings) {
@@ -64,7 +73,7 @@ class Server {
                                              .publish_binary = settings_.publish_binary,
                                              .address = settings_.containerd_address,
                                              .warn = warn});
-    PublishedEvents events(*publisher_);
+    PublishedEvents events(*loop_, *publisher_);
     task::Reporter reporter(events);
     ModuleFinder finder(*loop_, {.grpc_address = settings_.containerd_address,
                                  .name_space = settings_.name_space,
