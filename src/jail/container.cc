@@ -19,6 +19,9 @@
 namespace wasmoor::jail {
 namespace {
 
+// What has been killed is as good as gone, unless the kernel waits for a device.
+constexpr std::chrono::seconds kEndPatience{10};
+
 // A pidfd of the process that is meant and no other: it was still the same after it was opened.
 Result<os::Fd> OpenFirst(const Record& record) {
   auto process = os::OpenProcess(record.init.pid);
@@ -50,14 +53,14 @@ void WaitForEnd(const Record& record) {
   const auto process = os::OpenProcess(record.init.pid);
   if (!process || !record.init.Alive()) return;
   struct pollfd end = {process->get(), POLLIN, 0};
-  while (::poll(&end, 1, std::chrono::milliseconds(kLockPatience).count()) < 0 && errno == EINTR)
+  while (::poll(&end, 1, std::chrono::milliseconds(kEndPatience).count()) < 0 && errno == EINTR)
     continue;
 }
 
 }  // namespace
 
 Result<std::pair<Place, Record>> LockContainer(const Store& store, const std::string& id) {
-  Place place = TRY(store.FindAndLock(id, kLockPatience));
+  Place place = TRY(store.FindAndLock(id, store.patience()));
   Record record = TRY(place.Read());
   return std::pair(std::move(place), std::move(record));
 }

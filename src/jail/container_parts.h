@@ -20,9 +20,6 @@ struct Container::Parts {
   Record record;
 };
 
-// How long a command waits for another one that is at work on the same container.
-constexpr std::chrono::seconds kLockPatience{10};
-
 // The copy of the configuration in a container's place.
 constexpr const char* kConfig = "config.json";
 

@@ -29,7 +29,7 @@ Containers::Containers(Containers&&) noexcept = default;
 Containers::~Containers() = default;
 
 Result<Containers> Containers::Open(Settings settings) {
-  Store store = TRY(Store::Open(settings.root));
+  Store store = TRY(Store::Open(settings.root, settings.patience));
   return Containers(std::move(settings), std::move(store));
 }
 
@@ -63,7 +63,7 @@ Status Containers::Delete(std::string_view id, Force force, Warnings* warnings) 
   if (found.error().code() == Code::kInvalidArgument)
     return tl::unexpected(std::move(found).error());
   // Its record cannot be understood: what there is to remove is the directory.
-  Place place = TRY(store_->FindAndLock(id, kLockPatience));
+  Place place = TRY(store_->FindAndLock(id, store_->patience()));
   warnings->push_back(found.error().message());
   return place.Remove();
 }

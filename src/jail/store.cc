@@ -142,14 +142,14 @@ Status Place::Remove() {
   return {};
 }
 
-Result<Store> Store::Open(const std::string& path) {
+Result<Store> Store::Open(const std::string& path, milliseconds patience) {
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   if (::mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST)
     return FailErrno(errno, "the directory of container states, {}", path);
   os::Fd root = TRY_AS(os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY),
                        "the directory of container states");
-  return Store(std::move(root), path);
+  return Store(std::move(root), path, patience);
 }
 
 Result<Place> Store::Make(std::string_view id) const {

@@ -107,7 +107,9 @@ class Place {
 class Store {
  public:
   // Made with mode 0700 if it is not there; its parents too.
-  static Result<Store> Open(const std::string& path);
+  // `patience`: how long whoever wants a lock waits for whoever has it.
+  static Result<Store> Open(const std::string& path,
+                            std::chrono::milliseconds patience = std::chrono::seconds(10));
 
   // A new place, locked. kAlreadyExists; kInvalidArgument for what can be no id: one to 1,024
   // letters, digits and _ + - . that do not start with a dot.
@@ -121,13 +123,17 @@ class Store {
 
   Result<std::vector<std::string>> List() const;  // Sorted.
 
+  std::chrono::milliseconds patience() const { return patience_; }
+
   // A directory of seccomp::CompileCached: no container can have this name.
   std::string seccomp_cache() const { return path_ + "/.seccomp"; }
 
  private:
-  Store(os::Fd root, std::string path) : root_(std::move(root)), path_(std::move(path)) {}
+  Store(os::Fd root, std::string path, std::chrono::milliseconds patience)
+      : root_(std::move(root)), path_(std::move(path)), patience_(patience) {}
   os::Fd root_;
   std::string path_;
+  std::chrono::milliseconds patience_;
 };
 
 }  // namespace wasmoor::jail

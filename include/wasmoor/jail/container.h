@@ -68,7 +68,7 @@ enum class Force : uint8_t { kNo, kYes };
 
 // A container that exists. Destroying the object does nothing to it; it must not outlive the
 // Containers that it came from. What changes a container is done by one caller at a time: another
-// waits (kUnavailable after 10 s), also one in the process that has a Begin… under way.
+// waits (kUnavailable after Settings::patience), also one in the process that has a Begin… under way.
 class Container {
  public:
   Container(Container&&) noexcept;
@@ -133,6 +133,9 @@ struct Settings {
   std::string root;             // Where containers are kept; made with mode 0700.
   bool systemd_cgroup = false;  // Control groups are asked of systemd (linux.cgroupsPath has its
                                 // form then, "slice:prefix:name").
+  // How long a call waits for another that is at work on the same container: none at all where
+  // nothing may wait.
+  std::chrono::milliseconds patience = std::chrono::seconds(10);
 };
 
 // The containers of one state root.

@@ -221,8 +221,9 @@ Result<cgroup::Stats> ProcessPod::ReadStats() {
 }  // namespace
 
 Result<std::unique_ptr<Pod>> MakeProcessPod(ProcessSandboxOptions options, Sandbox& sandbox) {
-  auto files = TRY(jail::Containers::Open({.root = options.state_root}));
-  auto systemd = TRY(jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true}));
+  auto files = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
+  auto systemd = TRY(
+      jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true, .patience = {}}));
   return std::make_unique<ProcessPod>(std::move(options), sandbox, std::move(files),
                                       std::move(systemd));
 }

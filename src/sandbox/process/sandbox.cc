@@ -6,6 +6,7 @@
 
 #include "sandbox/process/exit_note.h"
 #include "sandbox/process/live_container.h"
+#include "sandbox/process/orphans.h"
 #include "sandbox/process/root_mounts.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
 
@@ -24,7 +25,8 @@ class ProcessSandbox : public Sandbox {
                       std::move(options.find_module),
                       std::move(options.log)},
         by_files_(std::move(files)),
-        by_systemd_(std::move(systemd)) {}
+        by_systemd_(std::move(systemd)),
+        orphans_(surroundings_.loop) {}
 
   void Create(CreateRequest request, Done<Container*> done) override;
   Result<Container*> Find(std::string_view id) override { return FindLive(id); }
@@ -41,6 +43,7 @@ class ProcessSandbox : public Sandbox {
 
   Surroundings surroundings_;
   const jail::Containers by_files_, by_systemd_;
+  Orphans orphans_;
   // Those that are being made, too.
   std::map<std::string, std::unique_ptr<LiveContainer>, std::less<>> containers_;
 };
@@ -108,8 +111,9 @@ std::vector<std::string> ProcessSandbox::Ids() const {
 }  // namespace
 
 Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options) {
-  auto files = TRY(jail::Containers::Open({.root = options.state_root}));
-  auto systemd = TRY(jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true}));
+  auto files = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
+  auto systemd = TRY(
+      jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true, .patience = {}}));
   return std::make_unique<ProcessSandbox>(std::move(options), std::move(files), std::move(systemd));
 }
 
