@@ -36,7 +36,7 @@ class Stdio {
                                              StdioOwner owner);
   Stdio(const Stdio&) = delete;
   Stdio& operator=(const Stdio&) = delete;
-  // As Close, and nobody is told.
+  // As Close, and nobody is told, of what Finish and WhenReady were asked for neither.
   ~Stdio();
 
   // Answered once the loggers say that they listen; at once where there are none. kUnavailable: one

@@ -115,19 +115,18 @@ void LiveContainer::LookForModule(Error why) {
   const auto bundle = oci::Bundle::Open(request_.bundle);
   const bool named = bundle && bundle->spec.process && !bundle->spec.process->args.empty();
   if (!named) return OnMade(tl::unexpected(std::move(why)));
-  surroundings_.find_module(request_.id, bundle->spec.process->args.front(),
-                            [this, why](Result<os::Fd> found) {
-                              if (found) {
-                                module_ = std::move(*found);
-                                return Make();
-                              }
-                              // A module that is there and cannot be used is what matters.
-                              const Error& error = found.error();
-                              if (error.code() == Code::kInvalidArgument ||
-                                  error.code() == Code::kFailedPrecondition)
-                                return OnMade(tl::unexpected(error));
-                              OnMade(Fail(why.code(), "{}; {}", why.message(), error.message()));
-                            });
+  surroundings_.find_module(
+      request_.id, bundle->spec.process->args.front(), [this, why](Result<os::Fd> found) {
+        if (found) {
+          module_ = std::move(*found);
+          return Make();
+        }
+        // A module that is there and cannot be used is what matters.
+        const Error& error = found.error();
+        if (error.code() == Code::kInvalidArgument || error.code() == Code::kFailedPrecondition)
+          return OnMade(tl::unexpected(error));
+        OnMade(Fail(why.code(), "{}; {}", why.message(), error.message()));
+      });
 }
 
 Status LiveContainer::Take(jail::Containers::Created made) {
@@ -190,7 +189,7 @@ Status LiveContainer::Remove() {
 }
 
 Result<Process*> LiveContainer::AddProcess(ExecRequest request) {
-  const State state = first_.state();
+  const State state = first_.info().state;
   if (state != State::kRunning)
     return Fail(Code::kFailedPrecondition, "cannot exec in a {} container", StateName(state));
   if (processes_.contains(request.exec_id))
@@ -237,6 +236,14 @@ void LiveContainer::Resume(Done<void> done) {
   surroundings_.loop.Post(
       [done = std::move(done), resumed = std::move(resumed)] { done(resumed); });
 }
+
+ProcessInfo LiveContainer::Describe(ProcessInfo info) const {
+  if (paused_ && info.state == State::kRunning) info.state = State::kPaused;
+  return info;
+}
+
+ProcessInfo FirstProcess::info() const { return container_.Describe(LiveProcess::info()); }
+ProcessInfo ExecProcess::info() const { return container_.Describe(LiveProcess::info()); }
 
 Status LiveContainer::Update(const oci::Resources& resources) {
   return container_->Update(resources);

@@ -19,6 +19,7 @@ class FirstProcess : public LiveProcess {
  public:
   explicit FirstProcess(LiveContainer& container);
   void Start(Done<pid_t> done) override;
+  ProcessInfo info() const override;
 
  private:
   friend class LiveContainer;
@@ -33,6 +34,7 @@ class ExecProcess : public LiveProcess {
  public:
   ExecProcess(LiveContainer& container, ExecRequest request);
   void Start(Done<pid_t> done) override;
+  ProcessInfo info() const override;
 
  private:
   void Enter(Done<pid_t> done);
@@ -69,7 +71,6 @@ class LiveContainer : public Container {
   Result<cgroup::Stats> ReadStats() override;
 
   Result<Exit> RemoveProcess(std::string_view exec_id);
-  bool paused() const { return paused_; }
 
  private:
   friend class FirstProcess;
@@ -88,6 +89,8 @@ class LiveContainer : public Container {
   void ReportGuestOutOfMemory();
   void NoteExit(const Exit& exit) const;
   void Log(std::string_view line) const;
+  // Of a process: what runs is paused with all others.
+  ProcessInfo Describe(ProcessInfo info) const;
 
   Surroundings& surroundings_;
   const jail::Containers& containers_;

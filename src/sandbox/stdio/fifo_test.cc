@@ -97,6 +97,14 @@ TEST_F(FifoTest, CloseLetsReadersSeeTheEndOfWhatNeverRan) {
   EXPECT_TRUE(stdio_->CloseInput().has_value());
 }
 
+TEST_F(FifoTest, NobodyIsToldOnceItIsDestroyed) {
+  OpenAll();
+  stdio_->WhenReady([](const Status&) { ADD_FAILURE(); });
+  stdio_->Finish([] { ADD_FAILURE(); });
+  stdio_.reset();
+  for (int i = 0; i < 5; ++i) loop_->RunOnce(5ms);
+}
+
 TEST_F(FifoTest, EmptyNamesLeadNowhere) {
   Open({.input = "", .output = "", .error = Fifo("err"), .terminal = false});
   const os::Fd err = OpenNow(Path("err"), O_RDONLY);

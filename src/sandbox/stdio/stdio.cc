@@ -47,6 +47,8 @@ class Stdio::Parts {
   }
   void Finish(std::function<void()> done);
   void Close(std::function<void()> done);
+  // Nobody is to be told anything any more.
+  void Forget();
 
   const os::Fd* input() const { return terminal_ ? nullptr : Given(input_->reader()); }
   const os::Fd* output() const { return terminal_ ? nullptr : Given(output_->writer()); }
@@ -74,6 +76,12 @@ class Stdio::Parts {
     std::shared_ptr<Logger> logger;
   };
   std::vector<NamedLogger> loggers_;
+  struct Readiness {
+    size_t left;
+    Status status;
+    Done<void> done;
+  };
+  std::shared_ptr<Readiness> readiness_;
 
   os::Fd master_;
   std::optional<winsize> size_;
@@ -82,7 +90,7 @@ class Stdio::Parts {
   loop::Timer terminal_look_;
 
   bool ended_ = false;
-  std::function<void()> finished_;
+  std::shared_ptr<std::function<void()>> finished_;  // Empty once it was called.
   Clock::time_point finish_until_, stalled_since_;
   std::pair<size_t, uint64_t> backlog_;
   milliseconds pause_ = kFirstLook;
@@ -142,16 +150,16 @@ Result<std::shared_ptr<Sink>> Stdio::Parts::OpenSink(const std::string& name,
 }
 
 void Stdio::Parts::WhenReady(Done<void> done) {
-  struct Waiting {
-    size_t left;
-    Status status;
-  };
-  if (loggers_.empty()) return loop_.Post([done = std::move(done)] { done({}); });
-  auto waiting = std::make_shared<Waiting>(Waiting{loggers_.size(), {}});
+  readiness_ = std::make_shared<Readiness>(Readiness{loggers_.size(), {}, std::move(done)});
+  if (loggers_.empty()) {
+    loop_.Post([readiness = readiness_] {
+      if (readiness->done) readiness->done({});
+    });
+  }
   for (const NamedLogger& named : loggers_) {
-    named.logger->WhenReady([waiting, done](const Status& status) {
-      if (!status) waiting->status = status;
-      if (--waiting->left == 0) done(waiting->status);
+    named.logger->WhenReady([readiness = readiness_](const Status& status) {
+      if (!status) readiness->status = status;
+      if (--readiness->left == 0 && readiness->done) readiness->done(readiness->status);
     });
   }
 }
@@ -219,7 +227,7 @@ Status Stdio::Parts::Resize(uint16_t columns, uint16_t rows) {
 }
 
 void Stdio::Parts::Finish(std::function<void()> done) {
-  finished_ = std::move(done);
+  finished_ = std::make_shared<std::function<void()>>(std::move(done));
   if (!output_) return AnswerFinish();
   if (!std::exchange(ended_, true)) {
     to_terminal_.reset();
@@ -257,7 +265,15 @@ void Stdio::Parts::Look() {
 
 void Stdio::Parts::AnswerFinish() {
   look_ = loop::Timer();
-  if (finished_) loop_.Post(std::exchange(finished_, nullptr));
+  if (!finished_) return;
+  loop_.Post([finished = finished_] {
+    if (*finished) std::exchange(*finished, nullptr)();
+  });
+}
+
+void Stdio::Parts::Forget() {
+  if (finished_) *finished_ = nullptr;
+  if (readiness_) readiness_->done = nullptr;
 }
 
 void Stdio::Parts::Close(std::function<void()> done) {
@@ -295,7 +311,10 @@ Result<std::unique_ptr<Stdio>> Stdio::Open(loop::Loop& loop, const Streams& stre
 }
 
 Stdio::Stdio(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Stdio::~Stdio() { parts_->Close(nullptr); }
+Stdio::~Stdio() {
+  parts_->Forget();
+  parts_->Close(nullptr);
+}
 
 void Stdio::WhenReady(Done<void> done) { parts_->WhenReady(std::move(done)); }
 const os::Fd* Stdio::input() const { return parts_->input(); }
