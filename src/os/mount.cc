@@ -176,6 +176,12 @@ Status FilesystemContext::Set(const char* name, const char* value) {
   return {};
 }
 
+Status FilesystemContext::SetFile(const char* name, const Fd& file) {
+  if (fsconfig(context_.get(), FSCONFIG_SET_FD, name, nullptr, file.get()) != 0)
+    return Explain(errno, fmt::format("{} by its descriptor", name));
+  return {};
+}
+
 Status FilesystemContext::SetFlag(const char* name) {
   if (fsconfig(context_.get(), FSCONFIG_SET_FLAG, name, nullptr, 0) != 0)
     return Explain(errno, name);

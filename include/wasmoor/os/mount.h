@@ -65,6 +65,8 @@ class FilesystemContext {
   // A value has at most kMaxParameter bytes: a limit of fsconfig(2), not of mount(2).
   Status Set(const char* name, const char* value);
   Status SetFlag(const char* name);
+  // A file or directory as a parameter, for filesystems and kernels that know of it.
+  Status SetFile(const char* name, const Fd& file);
   // Makes the filesystem and a mount of it that is attached nowhere, with these MOUNT_ATTR_*.
   Result<Fd> Mount(uint64_t attributes);
 

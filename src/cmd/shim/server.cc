@@ -27,6 +27,10 @@ constexpr const char* kArtifacts = "/var/cache/wasmoor/artifacts";
 // most of its life a shim sleeps.
 constexpr std::chrono::seconds kQuiet{1};
 
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kFarewell{500}, kBetweenLooks{2};
+
 class PublishedEvents : public task::Events {
  public:
   PublishedEvents(loop::Loop& loop, containerd::Publisher& publisher)
@@ -94,6 +98,7 @@ class Server {
                            .shut_down = [this] { ShutDown(); }},
                           settings_.options);
     ttrpc::Server server(*loop_);
+    server_ = &server;
     TRY(service.AddTo(&server));
     TRY(server.Listen(std::move(listening)));
     log_.Write(Level::kDebug, fmt::format("serving at {}", settings_.socket_path));
@@ -107,14 +112,22 @@ class Server {
     if (ending_.pending()) return;
     // Whoever looks for the pod's shim from now on starts another.
     ::unlink(settings_.socket_path.c_str());
-    publisher_->OnIdle([this] { loop_->Stop(); });
+    publisher_->OnIdle([this] { EndWhenAlone(Clock::now() + kFarewell); });
     ending_ = loop_->After(containerd::Publisher::kPatience, [this] { loop_->Stop(); });
+  }
+
+  // Whoever asked hangs up once the answer has arrived. A client in Go that sees both at once may
+  // take the end of the connection for the answer (ttrpc: closed).
+  void EndWhenAlone(Clock::time_point at_last) {
+    if (server_->connections() == 0 || Clock::now() >= at_last) return loop_->Stop();
+    ending_ = loop_->After(kBetweenLooks, [this, at_last] { EndWhenAlone(at_last); });
   }
 
   const ServerSettings& settings_;
   const ShimLog& log_;
   std::unique_ptr<loop::Loop> loop_;
   std::unique_ptr<containerd::Publisher> publisher_;
+  ttrpc::Server* server_ = nullptr;  // While it runs.
   loop::Timer ending_;
 };
 

@@ -2,10 +2,16 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
+#include <string_view>
+#include <vector>
 
 #include "jail/rootfs/mount_filesystem.h"
 #include "jail/rootfs/mount_options.h"
+#include "jail/spawn.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/mount.h"
 
@@ -29,6 +35,78 @@ Result<os::Fd> OpenBind(const RootMount& mount, const MountOptions& options) {
   for (const os::MountChange& change : jail::ChangesOf(options))
     TRY(os::SetMountAttributes(copy, change.attributes, change.depth));
   return copy;
+}
+
+constexpr std::string_view kUidMap = "uidmap=", kGidMap = "gidmap=", kLower = "lowerdir=";
+
+// containerd's words for the ids of a user namespace: "container:host:size", joined by commas, in
+// options that no filesystem knows.
+Result<std::vector<oci::IdMapping>> ParseMap(std::string_view text) {
+  std::vector<oci::IdMapping> map;
+  for (const char* at = text.data(); at < text.data() + text.size(); ++at) {
+    const char* const end = text.data() + text.size();
+    std::array<uint32_t, 3> numbers = {};
+    for (uint32_t& number : numbers) {
+      const auto [rest, failed] = std::from_chars(at, end, number);
+      const bool last = &number == &numbers.back();
+      const bool followed = rest != end && *rest == (last ? ',' : ':');
+      if (failed != std::errc() || (!followed && !(last && rest == end)))
+        return Fail(Code::kInvalidArgument, "an id map is no container:host:size: {}", text);
+      at = last ? rest : rest + 1;
+    }
+    map.push_back({numbers[0], numbers[1], numbers[2]});
+  }
+  return map;
+}
+
+// The value of an option, which is taken out of the list; empty if it is not there.
+std::string Take(std::string_view name, std::vector<std::string>* options) {
+  const auto found = std::find_if(options->begin(), options->end(),
+                                  [&](const std::string& one) { return one.starts_with(name); });
+  if (found == options->end()) return "";
+  std::string value = found->substr(name.size());
+  options->erase(found);
+  return value;
+}
+
+// An overlay cannot be idmapped itself; its layers can, and are given by descriptor, since idmapped
+// they have no names (Linux 6.15).
+Result<os::Fd> OpenMappedOverlay(const RootMount& mount, MountOptions options,
+                                 const os::Fd& user_namespace) {
+  os::FilesystemContext context = TRY(os::FilesystemContext::Open(mount.type.c_str()));
+  const std::string layers = Take(kLower, &options.data);
+  for (size_t at = 0; at < layers.size();) {
+    const size_t end = std::min(layers.find(':', at), layers.size());
+    const std::string layer = layers.substr(at, end - at);
+    const os::Fd copy = TRY_AS(os::CloneMount(layer.c_str(), os::Depth::kThisMount), "{}", layer);
+    TRY_AS(os::SetMountIds(copy, user_namespace, os::Depth::kThisMount), "idmap of {}", layer);
+    TRY(context.SetFile("lowerdir+", copy));
+    at = end + 1;
+  }
+  for (const std::string& item : options.data) {
+    const size_t equals = item.find('=');
+    TRY(equals == std::string::npos
+            ? context.SetFlag(item.c_str())
+            : context.Set(item.substr(0, equals).c_str(), item.c_str() + equals + 1));
+  }
+  return context.Mount(options.set);
+}
+
+// The root of a pod in a user namespace whose snapshots are not.
+Result<os::Fd> OpenMapped(const RootMount& mount, MountOptions options) {
+  const auto uids = TRY(ParseMap(Take(kUidMap, &options.data)));
+  const auto gids = TRY(ParseMap(Take(kGidMap, &options.data)));
+  const os::Fd user_namespace = TRY(jail::MakeUserNamespace(uids, gids));
+  if (!IsBind(mount, options)) return OpenMappedOverlay(mount, std::move(options), user_namespace);
+  os::Fd copy = TRY(OpenBind(mount, options));
+  TRY_AS(os::SetMountIds(copy, user_namespace, DepthOf(options)), "idmap of {}", mount.source);
+  return copy;
+}
+
+bool IsMapped(const MountOptions& options) {
+  return std::any_of(options.data.begin(), options.data.end(), [](const std::string& one) {
+    return one.starts_with(kUidMap) || one.starts_with(kGidMap);
+  });
 }
 
 // What another way may not meet: the kernel's or a filter's, or a limit of fsconfig(2)'s.
@@ -59,6 +137,10 @@ Result<os::Fd> OpenRoot(std::span<const RootMount> mounts) {
   if (mounts.size() != 1 || !mounts.front().target.empty()) return os::Fd();
   const RootMount& mount = mounts.front();
   const MountOptions options = jail::ParseMountOptions(mount.options);
+  if (IsMapped(options))
+    return TRY_AS(OpenMapped(mount, options),
+                  "mount the root filesystem in a user namespace (needs Linux 6.15): {} of {}",
+                  mount.type, mount.source);
   auto opened = IsBind(mount, options) ? OpenBind(mount, options)
                                        : jail::NewFilesystem(mount.type, mount.source, options);
   if (!opened && MayGoOtherwise(opened.error())) return os::Fd();
