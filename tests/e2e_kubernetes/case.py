@@ -1,5 +1,6 @@
 """What cases are made of: a pod that one can ask and wait for, and a test case that says what it saw."""
 
+import os
 import pathlib
 import re
 import time
@@ -111,8 +112,9 @@ class Pod:
     def groups(self, name, controller="memory"):
         """The control group of a container, or of the whole pod if `name` is empty; a list of one."""
         ending = self.identifier(name) if name else f"pod{self.uid()}"
+        # Others come and go meanwhile, which os.walk bears.
         top = cluster.CGROUPS / controller / self.node.cgroup
-        return [path for path in top.glob("kubepods/**/*") if path.name == ending]
+        return [pathlib.Path(path) for path, _, _ in os.walk(top) if path.endswith(f"/{ending}")]
 
     def group(self, name, controller="memory"):
         found = self.groups(name, controller)

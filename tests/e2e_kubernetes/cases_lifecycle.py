@@ -81,8 +81,7 @@ class EndingTest(Case):
 class RestartTest(Case):
     def test_a_guest_that_crashes_is_started_again_and_again(self):
         pod = self.pod(wasm("main", "exit42"), restartPolicy="Always")
-        pod.wait("CrashLoopBackOff", lambda: pod.container("main").get("state", {}).get("waiting", {}).get("reason")
-                 == "CrashLoopBackOff")
+        self.wait_for_event(pod, "BackOff")
         pod.wait("two restarts", lambda: pod.restarts("main") >= 2)
         self.assertEqual(pod.ended("main")["exitCode"], 42)
 

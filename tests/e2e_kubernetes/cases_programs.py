@@ -1,6 +1,7 @@
 """What a wasm program gets from its pod, and what the pod tells of it."""
 
 import re
+import subprocess
 
 from case import Case, Pod
 from pods import config_map, job, mounted, native, secret, shell, wasm
@@ -175,9 +176,12 @@ class OutputTest(Case):
         self.wait("all lines", lambda: pod.logs("main").splitlines() == lines * 2, 20)
 
     def test_logs_are_followed_until_the_end(self):
-        pod = self.pod(wasm("main", "sleep", 4000)).wait_running("main")
-        done = self.api.kubectl("logs", "-f", pod.name)
-        self.assertEqual((done.stdout, done.returncode), ("sleeping\nawake\n", 0), done.stderr)
+        pod = self.pod(wasm("main", "read", stdin=True, stdinOnce=True)).wait_running("main")
+        following = subprocess.Popen(self.api.command("logs", "-f", pod.name), stdout=subprocess.PIPE, text=True)
+        self.assertEqual(following.stdout.readline(), "reading\n")
+        self.api.kubectl("attach", "-i", pod.name, typed="plugh\n")
+        rest, _ = following.communicate(timeout=60)
+        self.assertEqual((rest, following.returncode), ("read 6 bytes\n", 0))
 
     def test_logs_of_the_run_before_are_kept(self):
         pod = self.pod(wasm("main", "trap"), restartPolicy="Always")

@@ -81,9 +81,9 @@ class AttachTest(Case):
         self.assertEqual(pod.wait_ended(), "Succeeded")
 
     def test_what_a_guest_prints_is_seen(self):
-        pod = self.pod(wasm("main", "sleep", 6000)).wait_running("main")
-        done = self.api.kubectl("attach", pod.name, "-c", "main")
-        self.assertIn("awake\n", done.stdout, done.stderr)
+        pod = self.pod(wasm("main", "cat", stdin=True, stdinOnce=True)).wait_running("main")
+        done = self.api.kubectl("attach", "-i", pod.name, "-c", "main", typed="one\ntwo\n")
+        self.assertIn("one\ntwo\n", done.stdout, done.stderr)
 
     def test_a_terminal_is_attached(self):
         pod = self.pod(wasm("main", "read", stdin=True, tty=True)).wait_running("main")

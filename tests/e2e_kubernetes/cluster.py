@@ -128,8 +128,8 @@ class Cluster:
             "evictionHard": {"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%",
                              "nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%"},
             "imageGCHighThresholdPercent": 100,
-            # The least that it takes: tests wait for restarts.
-            "crashLoopBackOff": {"maxContainerRestartPeriod": "2s"},
+            # Less than its usual minutes, as tests wait for restarts; more than it takes to look again.
+            "crashLoopBackOff": {"maxContainerRestartPeriod": "5s"},
             "eventRecordQPS": 200, "eventBurst": 400, "kubeAPIQPS": 200, "kubeAPIBurst": 400,
         }))
         return path

@@ -3,6 +3,8 @@
 import statistics
 import time
 
+import grpc
+
 import cri
 import node_images
 import pods
@@ -46,21 +48,28 @@ def cost(node):
 
 
 def report(node):
-    """Lines, a kind of pod each. Kinds take turns, so that what else the machine does meets all alike."""
+    """Prints a line for each kind of pod, and what failed; returns whether nothing did. Kinds take turns, so that what
+    else the machine does meets all alike."""
     runtime = cri.Runtime("/run/containerd/containerd.sock")
     kinds = {(handler, "wasm"): (handler, node_images.WASM, ["/hello.wasm"]) for handler in node.handlers()}
     kinds[node.handlers()[0], "native"] = (node.handlers()[0], node_images.NATIVE, ["true"])
     kinds["runc", "native"] = ("runc", node_images.NATIVE, ["true"])
-    figures = {kind: [] for kind in kinds}
+    figures, failures = {kind: [] for kind in kinds}, {}
     try:
         for turn in range(TURNS):
             for kind, (handler, image, command) in kinds.items():
-                figures[kind].append(_once(runtime, node, handler, image, command, f"{turn}-{kind[1]}"))
+                try:
+                    figures[kind].append(_once(runtime, node, handler, image, command, f"{turn}-{kind[1]}"))
+                except grpc.RpcError as error:
+                    failures[kind] = f"{' '.join(kind)} FAILED: {error.details()}"
     finally:
         runtime.close()
-    lines = []
     for (handler, what), rows in figures.items():
+        if len(rows) < 2:
+            continue
         pod, container, end, removal = (statistics.median(column) for column in zip(*rows[1:]))
-        lines.append(f"{handler + ' ' + what:24} pod {pod:4.0f} ms, container {container:4.0f} ms, "
-                     f"its end seen {end:4.0f} ms, both removed {removal:4.0f} ms")
-    return lines
+        print(f"{handler + ' ' + what:24} pod {pod:4.0f} ms, container {container:4.0f} ms, "
+              f"its end seen {end:4.0f} ms, both removed {removal:4.0f} ms", flush=True)
+    for line in failures.values():
+        print(line, flush=True)
+    return not failures
