@@ -80,7 +80,9 @@ def what_is_left(cgroup, before):
     # The group itself is above the containers': whoever comes first makes it, and it stays.
     left += [f"control group: {path}" for path in apart.remove_groups([cgroup]) if path.name != cgroup]
     # No container's name begins with a dot: that is a cache.
-    left += [f"state: {path}" for path in pathlib.Path("/run/containerd").glob("runc/*/[!.]*")]
+    left += [f"state: {path}" for pattern in (
+        "containerd/runc/*/[!.]*", "containerd/s/*", "containerd/io.containerd.runtime.v2.task/*/*",
+        "wasmoor/containerd/*/[!.]*") for path in pathlib.Path("/run").glob(pattern)]
     return left
 
 
