@@ -108,6 +108,13 @@ void LiveContainer::OnMade(Result<jail::Containers::Created> made) {
   done(std::move(taken));
 }
 
+// A process that has been made for the container has taken the root to where it mounted it, and
+// what is mounted cannot be mounted by its descriptor again.
+Status LiveContainer::RenewRoot() {
+  if (root_.valid()) root_ = TRY(OpenRoot(request_.rootfs));
+  return {};
+}
+
 // The image may be an artifact, which has no root filesystem. If it is not, the first error is
 // told, and why it is none: the image may have been made for other platforms.
 void LiveContainer::LookForModule(Error why) {
@@ -119,7 +126,8 @@ void LiveContainer::LookForModule(Error why) {
       request_.id, bundle->spec.process->args.front(), [this, why](Result<os::Fd> found) {
         if (found) {
           module_ = std::move(*found);
-          return Make();
+          const Status renewed = RenewRoot();
+          return renewed ? Make() : OnMade(tl::unexpected(renewed.error()));
         }
         // A module that is there and cannot be used is what matters.
         const Error& error = found.error();

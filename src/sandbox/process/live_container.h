@@ -79,6 +79,7 @@ class LiveContainer : public Container {
   using Executors = std::array<const jail::Executor*, 2>;
 
   Status MakeRoot();
+  Status RenewRoot();
   Status LetRootGo();
   void Make();
   void OnMade(Result<jail::Containers::Created> made);
