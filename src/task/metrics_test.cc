@@ -28,7 +28,11 @@ cgroup::Stats SomeStats() {
   memory.swap_usage = 1024;
   memory.oom_kills = 3;
   memory.failures = 4;
-  memory.raw = {{"total_inactive_file", 11}, {"inactive_file", 12}, {"anon", 13}, {"rss", 14}};
+  memory.raw = {{"total_inactive_file", 11},
+                {"inactive_file", 12},
+                {"anon", 13},
+                {"rss", 14},
+                {"hierarchical_memsw_limit", cgroup::kUnlimited}};
   stats.pids = cgroup::PidsStats{.current = 2};
   stats.block_io = {{.major = 8, .minor = 1, .read_bytes = 512, .writes = 6}};
   stats.pressure["cpu"].some = {.avg10 = 1.5, .total_ns = 9000};
@@ -79,6 +83,7 @@ TEST(MetricsTest, SayWhereThereIsNoLimitAsEachVersionDoes) {
       Must(ttrpc::Unpack<v1::Metrics>(PackMetrics(SomeStats(), cgroup::Layout::kV1)));
   EXPECT_EQ(one.memory().usage().limit(), 9223372036854771712u);
   EXPECT_EQ(one.memory().swap().limit(), 9223372036854771712u);
+  EXPECT_EQ(one.memory().hierarchical_swap_limit(), 9223372036854771712u);
   EXPECT_EQ(one.pids().limit(), 0u);
   const v2::Metrics two =
       Must(ttrpc::Unpack<v2::Metrics>(PackMetrics(SomeStats(), cgroup::Layout::kV2)));

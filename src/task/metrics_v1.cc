@@ -9,6 +9,12 @@ namespace {
 
 namespace v1 = io::containerd::cgroups::v1;
 
+// What v1's files say where there is no limit: the most pages that the kernel counts, in bytes
+// (PAGE_COUNTER_MAX).
+constexpr uint64_t kNoLimit = 0x7ffffffffffff000;
+
+uint64_t LimitOf(uint64_t limit) { return std::min(limit, kNoLimit); }
+
 void SetCpu(const cgroup::CpuStats& from, v1::CPUStat* to) {
   v1::CPUUsage* usage = to->mutable_usage();
   usage->set_total(from.usage_ns);
@@ -61,12 +67,6 @@ constexpr Field kMemoryFields[] = {
     {"total_unevictable", &v1::MemoryStat::set_total_unevictable},
 };
 
-// What v1's files say where there is no limit: the most pages that the kernel counts, in bytes
-// (PAGE_COUNTER_MAX).
-constexpr uint64_t kNoLimit = 0x7ffffffffffff000;
-
-uint64_t LimitOf(uint64_t limit) { return std::min(limit, kNoLimit); }
-
 // v1 counts memory and swap together; Stats has swap alone.
 uint64_t Together(uint64_t memory, uint64_t swap) {
   return memory > cgroup::kUnlimited - swap ? cgroup::kUnlimited : memory + swap;
@@ -75,7 +75,7 @@ uint64_t Together(uint64_t memory, uint64_t swap) {
 void SetMemory(const cgroup::MemoryStats& from, v1::MemoryStat* to) {
   for (const Field& field : kMemoryFields) {
     if (const auto found = from.raw.find(field.name); found != from.raw.end())
-      (to->*field.set)(found->second);
+      (to->*field.set)(LimitOf(found->second));  // Two of them are limits.
   }
   v1::MemoryEntry* usage = to->mutable_usage();
   usage->set_usage(from.usage);
