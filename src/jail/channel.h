@@ -23,6 +23,7 @@ enum class Step : uint8_t {
   kDescriptor,  // Carries a descriptor: a terminal's master, a process.
   kListener,    // Child: carries the number that a seccomp listener has in it.
   kReady,       // Child: it waits for `start`.
+  kWarning,     // Child: carries what went wrong without harm (aside.h).
   kStart,       // Another runtime's: go on.
 };
 

@@ -106,6 +106,11 @@ Result<oci::Spec> ReadSpec(const Place& place) {
   return oci::ParseSpec(TRY(place.ReadFile(kConfig)));
 }
 
+bool MayHaveHooks(const Place& place, std::string_view name) {
+  const auto text = place.ReadFile(kConfig);
+  return text && text->find(name) != std::string::npos;
+}
+
 tl::unexpected<Error> WrongState(std::string_view verb, const std::string& id, oci::Status status,
                                  std::string_view needed) {
   return Fail(Code::kFailedPrecondition, "cannot {} container \"{}\" that is not {}: it is {}",
@@ -214,6 +219,12 @@ Result<cgroup::Stats> Container::ReadStats() const {
 
 Result<os::Fd> Container::OomEvents() const { return TRY(OpenGroup(parts_->record)).OomEvents(); }
 
+bool Container::TakesTimeToDelete() const {
+  if (MayHaveHooks(parts_->place, "poststop")) return true;
+  const auto pids = Pids();
+  return !pids || !pids->empty();
+}
+
 Status Container::Delete(Force force, Warnings* warnings) {
   auto [place, record] = TRY(LockContainer(parts_->store, id()));
   const oci::Status status = LookAt(place, record);
@@ -222,7 +233,7 @@ Status Container::Delete(Force force, Warnings* warnings) {
   const Status ended = EndProcesses(record);
   // Before the directory goes, so that they are not lost with a runtime that is killed now. What
   // cannot be read has none that could be run.
-  const auto spec = ReadSpec(place);
+  const auto spec = MayHaveHooks(place, "poststop") ? ReadSpec(place) : oci::Spec();
   if (spec && !spec->hooks.poststop.empty())
     *warnings =
         RunEveryHook(spec->hooks.poststop, "poststop", StateOf(record, oci::Status::kStopped));

@@ -17,6 +17,7 @@
 #include "jail/spawn.h"
 #include "jail/start_gate.h"
 #include "jail/sysctl.h"
+#include "wasmoor/jail/aside.h"
 #include "wasmoor/os/capability.h"
 #include "wasmoor/os/file.h"
 
@@ -61,7 +62,8 @@ Creation::~Creation() {
 }
 
 const os::Fd& Creation::waits_for() const {
-  return at_ == At::kPreparing ? preparation_->waits_for() : channel_->socket();
+  if (at_ == At::kPreparing) return preparation_->waits_for();
+  return at_ == At::kHooking ? hooks_->waits_for() : channel_->socket();
 }
 
 Result<std::optional<Containers::Created>> Creation::Advance() {
@@ -80,10 +82,18 @@ Result<std::optional<Containers::Created>> Creation::Advance() {
     }
     case At::kMounting:
       TRY(channel_->Expect(Step::kMounted));
-      TRY(RunHostHooks());
-      TRY(channel_->Send(Step::kHooked));
-      at_ = At::kSettling;
-      return std::nullopt;
+      if (!HasHostHooks()) return GoOnAfterHooks();
+      hooks_begun_ = true;
+      hooks_ = DoAside([this]() -> Result<Warnings> {
+        TRY(RunHostHooks());
+        return Warnings();
+      });
+      at_ = At::kHooking;
+      [[fallthrough]];
+    case At::kHooking:
+      if (!TRY(hooks_->Advance())) return std::nullopt;
+      hooks_.reset();
+      return GoOnAfterHooks();
     case At::kSettling: {
       const oci::State state = StateNow(oci::Status::kCreating);
       if (!TRY(Attend({*channel_, child_, plan_->process, bundle_.spec, state, console_},
@@ -270,12 +280,21 @@ Status Creation::Admit() {
   return ApplyFromOutside(plan_->process.attributes, child_.pid);
 }
 
-Status Creation::RunHostHooks() {
-  hooks_begun_ = true;
+bool Creation::HasHostHooks() const {
+  return !bundle_.spec.hooks.prestart.empty() || !bundle_.spec.hooks.create_runtime.empty();
+}
+
+Status Creation::RunHostHooks() const {
   const oci::Hooks& hooks = bundle_.spec.hooks;
   // The older hook is told of a container that is there (runtime-tools, validation/hooks_stdin).
   TRY(RunHooks(hooks.prestart, "prestart", StateNow(oci::Status::kCreated)));
   return RunHooks(hooks.create_runtime, "createRuntime", StateNow(oci::Status::kCreating));
+}
+
+Result<std::optional<Containers::Created>> Creation::GoOnAfterHooks() {
+  TRY(channel_->Send(Step::kHooked));
+  at_ = At::kSettling;
+  return std::nullopt;
 }
 
 Status Creation::SpawnFirst() {

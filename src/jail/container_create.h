@@ -28,7 +28,7 @@ class Creation : public os::Pending<Containers::Created> {
   Result<std::optional<Containers::Created>> Advance() override;
 
  private:
-  enum class At : uint8_t { kBeginning, kPreparing, kMounting, kSettling };
+  enum class At : uint8_t { kBeginning, kPreparing, kMounting, kHooking, kSettling };
 
   Status ReadBundle();
   Status CheckSupported() const;
@@ -42,7 +42,9 @@ class Creation : public os::Pending<Containers::Created> {
   Result<FirstProcessPlan> Plan(ProcessPlan process);
   Status SpawnFirst();
   Status Admit();
-  Status RunHostHooks();
+  bool HasHostHooks() const;
+  Status RunHostHooks() const;
+  Result<std::optional<Containers::Created>> GoOnAfterHooks();
   std::vector<CgroupTree> CgroupTrees() const;
   oci::State StateNow(oci::Status status) const;
   void Undo();
@@ -62,7 +64,8 @@ class Creation : public os::Pending<Containers::Created> {
   std::optional<ProgramRequest> request_;
   std::unique_ptr<Preparation> preparation_;
   std::optional<FirstProcessPlan> plan_;
-  std::optional<Channel> channel_;  // To the new process.
+  std::optional<Channel> channel_;                // To the new process.
+  std::unique_ptr<os::Pending<Warnings>> hooks_;  // Where nothing may wait for them.
   os::Cloned child_;
   os::Fd console_, terminal_;
   At at_ = At::kBeginning;

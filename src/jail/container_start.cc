@@ -2,7 +2,9 @@
 
 #include "jail/container_parts.h"
 #include "jail/hook.h"
+#include "jail/no_program.h"
 #include "jail/start_gate.h"
+#include "wasmoor/jail/aside.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -11,17 +13,21 @@ namespace {
 class Starting : public os::Pending<Warnings> {
  public:
   Starting(const Store& store, std::string id) : store_(store), id_(std::move(id)) {}
-  const os::Fd& waits_for() const override { return channel_->socket(); }
+  const os::Fd& waits_for() const override {
+    return hooks_ ? hooks_->waits_for() : channel_->socket();
+  }
   Result<std::optional<Warnings>> Advance() override;
 
  private:
   Status Begin();
+  Result<Warnings> RunPoststartHooks() const;
 
   const Store& store_;
   const std::string id_;
   std::optional<Place> place_;  // Locked.
   Record record_;
   std::optional<Channel> channel_;
+  std::unique_ptr<os::Pending<Warnings>> hooks_;
 };
 
 Status Starting::Begin() {
@@ -34,18 +40,32 @@ Status Starting::Begin() {
   return {};
 }
 
+Result<Warnings> Starting::RunPoststartHooks() const {
+  const oci::Spec spec = TRY(ReadSpec(*place_));
+  return RunEveryHook(spec.hooks.poststart, "poststart", StateOf(record_, oci::Status::kRunning));
+}
+
 Result<std::optional<Warnings>> Starting::Advance() {
   if (!channel_) {
     TRY(Begin());
     return std::nullopt;
   }
-  TRY_AS(PassStartGate(*channel_, place_->directory()), "start container \"{}\"", id_);
-  const oci::Spec spec = TRY(ReadSpec(*place_));
+  if (!hooks_) {
+    TRY_AS(PassStartGate(*channel_, place_->directory()), "start container \"{}\"", id_);
+    if (MayHaveHooks(*place_, "poststart")) {
+      hooks_ = DoAside([this] { return RunPoststartHooks(); });
+      static_cast<void>(TRY(hooks_->Advance()));
+      return std::nullopt;
+    }
+  }
   Warnings warnings;
-  if (!spec.hooks.poststart.empty())
-    warnings =
-        RunEveryHook(spec.hooks.poststart, "poststart", StateOf(record_, oci::Status::kRunning));
-  if (!spec.process) warnings.push_back("config.json has no process: nothing was started");
+  if (hooks_) {
+    auto done = TRY(hooks_->Advance());
+    if (!done) return std::nullopt;
+    warnings = *std::move(done);
+  }
+  if (record_.executor == kNoExecutor)
+    warnings.push_back("config.json has no process: nothing was started");
   place_->Unlock();
   return warnings;
 }

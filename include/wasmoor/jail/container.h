@@ -68,7 +68,8 @@ enum class Force : uint8_t { kNo, kYes };
 
 // A container that exists. Destroying the object does nothing to it; it must not outlive the
 // Containers that it came from. What changes a container is done by one caller at a time: another
-// waits (kUnavailable after Settings::patience), also one in the process that has a Begin… under way.
+// waits (kUnavailable after Settings::patience), also one in the process that has a Begin… under
+// way.
 class Container {
  public:
   Container(Container&&) noexcept;
@@ -116,6 +117,8 @@ class Container {
   // See cgroup::Group::OomEvents.
   Result<os::Fd> OomEvents() const;
 
+  // Whether Delete would have to wait, for hooks or for processes to die.
+  bool TakesTimeToDelete() const;
   // Removes the container and all that belongs to it. kFailedPrecondition unless stopped; with
   // kYes it is killed first, and what is broken is cleared as far as can be. What went wrong in
   // poststop hooks is in `warnings`.

@@ -11,6 +11,7 @@
 
 #include "sandbox/process/exit_note.h"
 #include "sandbox/process/root_mounts.h"
+#include "wasmoor/jail/aside.h"
 #include "wasmoor/oci/bundle.h"
 
 namespace wasmoor::sandbox {
@@ -43,7 +44,10 @@ LiveContainer::LiveContainer(Surroundings& surroundings, const jail::Containers&
       guest_out_of_memory_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       executors_{holder != nullptr ? holder : &wasm_, &native_},
       creating_(surroundings.loop),
-      first_(*this) {}
+      first_(*this),
+      deleting_(surroundings.loop),
+      freezing_(surroundings.loop),
+      killing_(surroundings.loop) {}
 
 LiveContainer::~LiveContainer() = default;
 
@@ -101,7 +105,8 @@ void LiveContainer::OnMade(Result<jail::Containers::Created> made) {
   Status taken = made ? Take(*std::move(made)) : Status(tl::unexpected(std::move(made).error()));
   if (!taken) {
     first_.CloseStreams();
-    if (container_) static_cast<void>(Remove());
+    const auto deleted = container_ ? Delete() : jail::Warnings();
+    if (!deleted) Log(deleted.error().message());
     if (const Status let_go = LetRootGo(); !let_go) Log(let_go.error().message());
   }
   const Done<void> done = std::exchange(created_, nullptr);
@@ -184,16 +189,33 @@ void LiveContainer::NoteExit(const Exit& exit) const {
   if (!noted) Log(noted.error().message());
 }
 
-Status LiveContainer::Remove() {
+Result<jail::Warnings> LiveContainer::Delete() {
+  jail::Warnings warnings;
+  TRY(container_->Delete(jail::Force::kYes, &warnings));
+  return warnings;
+}
+
+void LiveContainer::Remove(Done<void> done) {
+  if (deleting_.busy())
+    return done(Fail(Code::kFailedPrecondition, "container \"{}\": is being deleted", id()));
   memory_ = loop::Source();
   out_of_memory_.Close();
-  jail::Warnings warnings;
-  Status deleted = container_->Delete(jail::Force::kYes, &warnings);
-  for (const std::string& one : warnings) Log(one);
+  removed_ = std::move(done);
+  if (!attached_ && !container_->TakesTimeToDelete()) return OnDeleted(Delete());
+  const auto work = [this]() -> Result<jail::Warnings> {
+    auto deleted = Delete();
+    TRY(LetRootGo());
+    return deleted;
+  };
+  deleting_.Run(jail::DoAside(work), [this](auto deleted) { OnDeleted(std::move(deleted)); });
+}
+
+void LiveContainer::OnDeleted(Result<jail::Warnings> deleted) {
+  for (const std::string& one : deleted.value_or(jail::Warnings())) Log(one);
   processes_.clear();
   first_.CloseStreams();
-  Status let_go = LetRootGo();
-  return deleted ? let_go : deleted;
+  const Done<void> done = std::exchange(removed_, nullptr);
+  done(deleted ? Status() : tl::unexpected(std::move(deleted).error()));
 }
 
 Result<Process*> LiveContainer::AddProcess(ExecRequest request) {
@@ -226,16 +248,38 @@ Result<Exit> LiveContainer::RemoveProcess(std::string_view exec_id) {
   return info.exit;
 }
 
+// On v1 whoever is to be killed is frozen first, which waits for what sleeps in the kernel.
 Status LiveContainer::KillAll(int signal) {
-  return FinishedIfGone(container_->Kill(signal, jail::Whom::kEveryProcess));
+  if (signal != SIGKILL) return FinishedIfGone(container_->Kill(signal, jail::Whom::kEveryProcess));
+  if (TRY(container_->Pids()).empty()) return Fail(Code::kNotFound, "process already finished");
+  if (killing_.busy()) return {};
+  const auto work = [this]() -> Result<jail::Warnings> {
+    TRY(container_->Kill(SIGKILL, jail::Whom::kEveryProcess));
+    return jail::Warnings();
+  };
+  killing_.Run(jail::DoAside(work), [this](const auto& killed) {
+    if (!killed) Log(killed.error().message());
+  });
+  return {};
 }
 
 Result<std::vector<pid_t>> LiveContainer::Pids() { return container_->Pids(); }
 
 void LiveContainer::Pause(Done<void> done) {
-  Status paused = container_->Pause();
-  if (paused) paused_ = true;
-  surroundings_.loop.Post([done = std::move(done), paused = std::move(paused)] { done(paused); });
+  if (freezing_.busy()) {
+    surroundings_.loop.Post([done = std::move(done)] {
+      done(Fail(Code::kFailedPrecondition, "the container is being paused"));
+    });
+    return;
+  }
+  const auto work = [this]() -> Result<jail::Warnings> {
+    TRY(container_->Pause());
+    return jail::Warnings();
+  };
+  freezing_.Run(jail::DoAside(work), [this, done = std::move(done)](auto paused) {
+    if (paused) paused_ = true;
+    done(paused ? Status() : tl::unexpected(std::move(paused).error()));
+  });
 }
 
 void LiveContainer::Resume(Done<void> done) {

@@ -55,8 +55,8 @@ class LiveContainer : public Container {
   // Makes it. If that fails, nothing of it is left but this object.
   void Create(Done<void> done);
   bool exists() const { return container_.has_value(); }
-  // Removes what Create has made, whatever it still does.
-  Status Remove();
+  // Removes what Create has made, whatever it still does. `done` may be called at once.
+  void Remove(Done<void> done);
 
   const std::string& id() const override { return request_.id; }
   const std::string& bundle() const override { return request_.bundle; }
@@ -85,6 +85,8 @@ class LiveContainer : public Container {
   void OnMade(Result<jail::Containers::Created> made);
   void LookForModule(Error why);
   Status Take(jail::Containers::Created made);
+  Result<jail::Warnings> Delete();
+  void OnDeleted(Result<jail::Warnings> deleted);
   void WatchMemory();
   void ReportOutOfMemory();
   void ReportGuestOutOfMemory();
@@ -111,6 +113,8 @@ class LiveContainer : public Container {
   FirstProcess first_;
   std::map<std::string, std::unique_ptr<ExecProcess>, std::less<>> processes_;
   bool paused_ = false;
+  Pump<jail::Warnings> deleting_, freezing_, killing_;
+  Done<void> removed_;
   os::Fd out_of_memory_;
   loop::Source memory_;  // Destroyed before what it watches.
   uint64_t oom_kills_ = 0;

@@ -188,8 +188,8 @@ void ProcessPod::Stop(Done<void> done) {
     return Answer(std::move(done), Status());
   static_cast<void>(holder_->KillAll(SIGKILL));
   holder_->first().Wait([this, done = std::move(done)](const Result<Exit>&) {
-    Status removed = holder_->exists() ? holder_->Remove() : Status();
-    done(std::move(removed));
+    if (!holder_->exists()) return done({});
+    holder_->Remove(done);
   });
 }
 

@@ -94,12 +94,14 @@ void ProcessSandbox::Remove(std::string_view id, std::string_view exec_id, Done<
 
 void ProcessSandbox::RemoveContainer(LiveContainer& container, Done<Exit> done) {
   const Exit exit = container.first().info().exit;
-  const Status removed = container.Remove();
-  if (!removed) return Answer<Exit>(std::move(done), tl::unexpected(removed.error()));
-  const auto found = containers_.find(container.id());
-  surroundings_.loop.Post([gone = std::shared_ptr(std::move(found->second)), done = std::move(done),
-                           exit] { done(exit); });
-  containers_.erase(found);
+  container.Remove([this, id = container.id(), exit, done = std::move(done)](Status removed) {
+    if (!removed) return Answer<Exit>(done, tl::unexpected(std::move(removed).error()));
+    // The object is the one that calls.
+    const auto found = containers_.find(id);
+    surroundings_.loop.Post(
+        [gone = std::shared_ptr(std::move(found->second)), done, exit] { done(exit); });
+    containers_.erase(found);
+  });
 }
 
 std::vector<std::string> ProcessSandbox::Ids() const {
