@@ -1,5 +1,5 @@
-// The program of the image docker.io/library/wasmtest:latest, with which an installation is tried: something to see,
-// to wait for, to fail, to find in a file, and to stop. WASI 0.1.
+// The program of the image docker.io/library/wasmtest:latest, with which an installation is tried:
+// something to see, to wait for, to fail, to find in a file, and to stop. WASI 0.1.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
