@@ -38,9 +38,9 @@ class Goal:
         return self._value(table, self.ours, self.theirs)
 
     def value_by_cpu(self, table):
-        """The ratio of CPU times where the goal is one of wall times: what of it is not the machine's other
-        work. None for other goals."""
-        if self.theirs is None or self.ours.metric != "wall":
+        """The ratio of CPU times where the goal is one of wall times or rates: what of it is not the machine's other
+        work. None for other goals, and where no CPU time was taken."""
+        if self.theirs is None or self.ours.metric not in ("wall", "rate"):
             return None
         return self._value(table, dataclasses.replace(self.ours, metric="cpu"),
                            dataclasses.replace(self.theirs, metric="cpu"))

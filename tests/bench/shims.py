@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 import bundles
 import contest
@@ -63,6 +64,31 @@ def find(build, root, say):
     return there, containerd
 
 
+class _AllCpuTime:
+    """The CPU time of a program, what it starts, and all containers: what the group above them has counted (on control
+    groups v1; None elsewhere). A program enters by the words of `enter` before its own."""
+
+    def __init__(self):
+        self._group = pathlib.Path("/sys/fs/cgroup/cpuacct") / GROUPS
+        self.enter = []
+        self.nanoseconds = None
+
+    def _usage(self):
+        return int((self._group / "cpuacct.usage").read_text())
+
+    def __enter__(self):
+        if (self._group.parent / "cpuacct.usage").exists():
+            member = self._group / "player"
+            member.mkdir(parents=True, exist_ok=True)
+            self.enter = ["sh", "-c", f'echo 0 > {member}/cgroup.procs; exec "$@"', "sh"]
+            self._before = self._usage()
+        return self
+
+    def __exit__(self, *_):
+        if self.enter:
+            self.nanoseconds = self._usage() - self._before
+
+
 class Stand:
     """The player, and the files of what it runs."""
 
@@ -89,15 +115,19 @@ class Stand:
         return {**os.environ, "WASMOOR_CACHE_DIR": str(self.scratch / "shim-modules")}
 
     def play(self, shim, options, words):
-        """What the player reports. A task that fails, or an event that is missing, is an error only if it is ours: peers
-        that lose some are still compared with."""
-        done = subprocess.run(self._words(shim, options, words), env=self._environment(), text=True,
-                              capture_output=True, check=False)
+        """What the player reports, with the CPU time of all but the player. A task that fails, or an event that is
+        missing, is an error only if it is ours: peers that lose some are still compared with."""
+        before = _processes(set())
+        with _AllCpuTime() as spent:
+            done = subprocess.run([*spent.enter, *self._words(shim, options, words)], env=self._environment(), text=True,
+                                  capture_output=True, check=False)
+        _wait_for_end(before)
         if not done.stdout.strip():
             raise ShimError(f"{shim.name}: {done.stderr.strip()}")
         report = json.loads(done.stdout.splitlines()[-1])
         if shim.name == contest.OURS and done.returncode != 0:
             raise ShimError(f"{report['failures']} {report['wrong_events']}")
+        report["cpu_ns"] = spent.nanoseconds - report["own_cpu_ns"] if spent.nanoseconds else None
         return report
 
     @contextlib.contextmanager
@@ -136,6 +166,8 @@ def in_turn(shims, rounds, sample, say):
 def add_report(table, workload, shim, report):
     """A report of the player's, as series."""
     table.add(workload, shim.name, "rate", report["tasks_per_second"])
+    if report.get("cpu_ns"):
+        table.add(workload, shim.name, "cpu", report["cpu_ns"] / report["tasks"])
     table.add(workload, shim.name, "failures", report["failed"])
     table.add(workload, shim.name, "disorder", report["tasks_with_wrong_events"])
     for step, taken in report["times"].items():
@@ -187,6 +219,16 @@ def memory(stand, shims, sizes, table, say):
         table.add("sleeping-pods", shim.name, "processes", processes / (1 + sizes.pods))
 
     in_turn(shims, min(sizes.rounds, 3), sample, say)
+
+
+def _wait_for_end(before):
+    """Of what goes on in the background, as a compiler does: it would be part of the next measurement."""
+    end = time.monotonic() + 20
+    while _processes(before) and time.monotonic() < end:
+        with contextlib.suppress(ChildProcessError):  # Whoever has lost its parent is this process's child.
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.01)
 
 
 def make_unseen(module, into):

@@ -72,8 +72,8 @@ func (i *image) spec(namespace, id, pod string, words []string) (*specs.Spec, er
 	return oci.GenerateSpec(ctx, nil, &containers.Container{ID: id}, options...)
 }
 
-// Mounts as a snapshotter hands them out; the folders of an overlay are made.
-func (i *image) mounts(work string) ([]*types.Mount, error) {
+// Mounts as a snapshotter hands them out; the folders of an overlay are made below `snapshot`.
+func (i *image) mounts(snapshot string) ([]*types.Mount, error) {
 	switch i.kind {
 	case "none":
 		return nil, nil
@@ -81,9 +81,9 @@ func (i *image) mounts(work string) ([]*types.Mount, error) {
 		return []*types.Mount{{Type: "bind", Source: i.rootfs, Options: []string{"rbind", "ro"}}}, nil
 	case "overlay":
 		var folders []string
-		for _, name := range []string{"upper", "snapshot"} {
-			folders = append(folders, filepath.Join(work, name))
-			if err := os.Mkdir(folders[len(folders)-1], 0o755); err != nil {
+		for _, name := range []string{"fs", "work"} {
+			folders = append(folders, filepath.Join(snapshot, name))
+			if err := os.MkdirAll(folders[len(folders)-1], 0o755); err != nil {
 				return nil, err
 			}
 		}

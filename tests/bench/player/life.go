@@ -15,6 +15,7 @@ import (
 
 	bootstrap "github.com/containerd/containerd/api/runtime/bootstrap/v1"
 	task "github.com/containerd/containerd/api/runtime/task/v3"
+	"github.com/containerd/containerd/api/types"
 	"github.com/containerd/fifo"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -31,6 +32,7 @@ type life struct {
 	times  *times
 
 	bundle *bundle
+	mounts []*types.Mount
 	shim   *connection
 	pid    uint32
 	output *output
@@ -105,15 +107,21 @@ func (o *output) wait(limit time.Duration) error {
 	}
 }
 
-// prepare makes all that containerd has before it calls a shim.
+// prepare makes the bundle.
 func (l *life) prepare() error {
 	spec, err := l.player.image.spec(l.player.program.namespace, l.id, l.pod, l.words)
 	if err != nil {
 		return err
 	}
-	if l.bundle, err = makeBundle(l.player.dir, l.player.program.namespace, l.id, spec); err != nil {
+	if l.mounts, err = l.player.image.mounts(filepath.Join(l.player.dir, "snapshots", l.id)); err != nil {
 		return err
 	}
+	l.bundle, err = makeBundle(l.player.dir, l.player.program.namespace, l.id, spec)
+	return err
+}
+
+// open opens the ends of the task's streams that are containerd's client's.
+func (l *life) open() (err error) {
 	l.output, err = openOutput(filepath.Join(l.player.dir, "fifo", l.id))
 	return err
 }
@@ -133,13 +141,9 @@ func (l *life) attach(where *bootstrap.BootstrapResult) (*bootstrap.BootstrapRes
 }
 
 func (l *life) start() error {
-	mounts, err := l.player.image.mounts(l.bundle.work)
-	if err != nil {
-		return err
-	}
 	l.made = time.Now()
-	err = l.shim.call("Create", &task.CreateTaskRequest{
-		ID: l.id, Bundle: l.bundle.path, Rootfs: mounts, Stdin: l.output.path("stdin"),
+	err := l.shim.call("Create", &task.CreateTaskRequest{
+		ID: l.id, Bundle: l.bundle.path, Rootfs: l.mounts, Stdin: l.output.path("stdin"),
 		Stdout: l.output.path("stdout"), Stderr: l.output.path("stderr"),
 	}, &task.CreateTaskResponse{})
 	if err != nil {
@@ -196,7 +200,7 @@ func (l *life) finish() error {
 	return nil
 }
 
-// release closes and removes what containerd has of a task. Of a shim of its own it waits for the end.
+// release closes what containerd has of a task. Of a shim of its own it waits for the end.
 func (l *life) release() error {
 	var problems []error
 	if l.shim != nil {
@@ -211,12 +215,19 @@ func (l *life) release() error {
 	}
 	if l.output != nil {
 		l.output.stdin.Close()
-		os.RemoveAll(l.output.folder)
-	}
-	if l.bundle != nil {
-		problems = append(problems, l.bundle.remove())
 	}
 	return errors.Join(problems...)
+}
+
+// remove removes a task's files.
+func (l *life) remove() error {
+	if l.output != nil {
+		os.RemoveAll(l.output.folder)
+	}
+	if l.bundle == nil {
+		return nil
+	}
+	return l.bundle.remove()
 }
 
 // check says what is wrong with a task that has been deleted.

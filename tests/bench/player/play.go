@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -74,9 +75,9 @@ func (p *player) newLife(id, pod string, words []string) *life {
 	return &life{player: p, id: id, pod: pod, words: words, times: p.times}
 }
 
-// begin is a task's life until it has started.
+// begin is the life of a task that is prepared until it has started.
 func (p *player) begin(l *life, where *bootstrap.BootstrapResult) error {
-	if err := l.prepare(); err != nil {
+	if err := l.open(); err != nil {
 		return err
 	}
 	if _, err := l.attach(where); err != nil {
@@ -169,7 +170,7 @@ func (p *player) strike(victim int) {
 	}()
 }
 
-// run plays `count` tasks. With `pause` they are containers of one pod, whose sandbox runs those words; else each has a
+// run plays `count` tasks, whose bundles are made before the clock runs and removed after it: only shims are timed. With `pause` they are containers of one pod, whose sandbox runs those words; else each has a
 // shim of its own. Returns how long they took, without the pod's own start and end.
 func (p *player) run(count, parallel int, pause, words []string) (time.Duration, error) {
 	var where *bootstrap.BootstrapResult
@@ -181,7 +182,7 @@ func (p *player) run(count, parallel int, pause, words []string) (time.Duration,
 		sandbox = p.newLife(pod, pod, pause)
 		sandbox.times = newTimes() // Its calls are not those of the tasks.
 		var err error
-		if err = sandbox.prepare(); err == nil {
+		if err = errors.Join(sandbox.prepare(), sandbox.open()); err == nil {
 			if where, err = sandbox.attach(nil); err == nil {
 				err = sandbox.start()
 			}
@@ -194,10 +195,22 @@ func (p *player) run(count, parallel int, pause, words []string) (time.Duration,
 	lives := make([]*life, count)
 	for at := range lives {
 		lives[at] = p.newLife(fmt.Sprintf("%s-%d", prefix, at), pod, words)
+		if err := lives[at].prepare(); err != nil {
+			return 0, err
+		}
 	}
+	runtime.GC()
 	took := p.play(lives, parallel, where)
+	for _, one := range lives {
+		if err := one.remove(); err != nil {
+			p.fail(one.id, err)
+		}
+	}
 	if sandbox != nil {
 		p.end(sandbox)
+		if err := sandbox.remove(); err != nil {
+			p.fail(sandbox.id, err)
+		}
 	}
 	if p.kill != "shim" {
 		p.checkEvents(lives)
