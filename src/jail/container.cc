@@ -39,8 +39,7 @@ void ThawForKill(const Record& record) {
   if (frozen && *frozen) static_cast<void>(group->Thaw());
 }
 
-Status KillAll(const Record& record, int signal) {
-  cgroup::Group group = TRY(OpenGroup(record));
+Status KillAll(const Record& record, cgroup::Group& group, int signal) {
   if (signal == SIGKILL) return group.Kill();
   for (const pid_t pid : TRY(group.Pids())) {
     if (::kill(pid, signal) != 0 && errno != ESRCH)
@@ -117,26 +116,23 @@ tl::unexpected<Error> WrongState(std::string_view verb, const std::string& id, o
               verb, id, needed, StatusName(status));
 }
 
-Status EndProcesses(const Record& record) {
+Status EndProcesses(const Record& record, cgroup::Group* group) {
   Status first;
   const auto note = [&first](Status status) {
     if (first && !status) first = std::move(status);
   };
-  std::optional<cgroup::Group> group;
-  if (!record.cgroup.empty()) {
-    auto opened = cgroup::Group::Open(record.cgroup);
-    if (opened) group = std::move(*opened);
-    if (!opened) note(tl::unexpected(opened.error()));
-  }
-  if (group && group->Exists()) note(group->Kill());
+  if (group != nullptr && group->Exists()) note(group->Kill());
   if (record.init.Alive()) ::kill(record.init.pid, SIGKILL);
   WaitForEnd(record);
-  if (group) note(group->Remove());
+  if (group != nullptr) note(group->Remove());
   return first;
 }
 
 Status ClearAway(Place& place, const Record& record) {
-  Status ended = EndProcesses(record);
+  auto group = OpenGroup(record);
+  Status ended = EndProcesses(record, group ? &*group : nullptr);
+  // One without a group has nothing that could not be found.
+  if (!group && !record.cgroup.empty()) ended = tl::unexpected(std::move(group).error());
   Status removed = place.Remove();
   return ended ? removed : ended;
 }
@@ -153,6 +149,11 @@ std::chrono::system_clock::time_point Container::created() const { return parts_
 uid_t Container::owner() const { return parts_->record.owner; }
 const std::string& Container::executor() const { return parts_->record.executor; }
 
+Result<cgroup::Group*> Container::OpenedGroup() const {
+  if (!parts_->group) parts_->group = TRY(OpenGroup(parts_->record));
+  return &*parts_->group;
+}
+
 oci::State Container::state() const {
   return StateOf(parts_->record, LookAt(parts_->place, parts_->record));
 }
@@ -161,7 +162,7 @@ Status Container::Kill(int signal, Whom whom) const {
   const Record& record = parts_->record;
   const bool everybody = whom == Whom::kEveryProcess && !record.cgroup.empty();
   if (everybody) {
-    TRY(KillAll(record, signal));
+    TRY(KillAll(record, *TRY(OpenedGroup()), signal));
   } else {
     const os::Fd process = TRY(OpenFirst(record));
     const Status sent = os::SignalProcess(process, signal);
@@ -207,17 +208,15 @@ Result<oci::Process> Container::ConfiguredProcess() const {
 
 Result<std::vector<pid_t>> Container::Pids() const {
   const Record& record = parts_->record;
-  if (!record.cgroup.empty()) return TRY(OpenGroup(record)).Pids();
+  if (!record.cgroup.empty()) return TRY(OpenedGroup())->Pids();
   std::vector<pid_t> pids;
   if (record.init.Alive()) pids.push_back(record.init.pid);
   return pids;
 }
 
-Result<cgroup::Stats> Container::ReadStats() const {
-  return TRY(OpenGroup(parts_->record)).ReadStats();
-}
+Result<cgroup::Stats> Container::ReadStats() const { return TRY(OpenedGroup())->ReadStats(); }
 
-Result<os::Fd> Container::OomEvents() const { return TRY(OpenGroup(parts_->record)).OomEvents(); }
+Result<os::Fd> Container::OomEvents() const { return TRY(OpenedGroup())->OomEvents(); }
 
 bool Container::TakesTimeToDelete() const {
   if (MayHaveHooks(parts_->place, "poststop")) return true;
@@ -230,7 +229,9 @@ Status Container::Delete(Force force, Warnings* warnings) {
   const oci::Status status = LookAt(place, record);
   if (status != oci::Status::kStopped && force == Force::kNo)
     return WrongState("delete", id(), status, "stopped");
-  const Status ended = EndProcesses(record);
+  auto group = OpenedGroup();
+  Status ended = EndProcesses(record, group ? *group : nullptr);
+  if (!group && !record.cgroup.empty()) ended = tl::unexpected(std::move(group).error());
   // Before the directory goes, so that they are not lost with a runtime that is killed now. What
   // cannot be read has none that could be run.
   const auto spec = MayHaveHooks(place, "poststop") ? ReadSpec(place) : oci::Spec();

@@ -131,7 +131,7 @@ Result<Containers::Created> Creation::Finish() {
   place_->Unlock();
   Started first{child_.pid, std::move(child_.process), std::move(terminal_)};
   auto parts = std::make_unique<Container::Parts>(
-      Container::Parts{store_, std::move(*place_), std::move(record_)});
+      Container::Parts{store_, std::move(*place_), std::move(record_), std::move(group_)});
   return Containers::Created{Container(std::move(parts)), std::move(first)};
 }
 
@@ -201,8 +201,9 @@ Status Creation::PlanGroup() {
   const std::string& path = bundle_.spec.on_linux.cgroups_path;
   const bool systemd = settings_.systemd_cgroup;
   const std::string own = (systemd ? ":wasmoor:" : "/") + record_.id;
+  if (!*cgroups_) *cgroups_ = TRY(cgroup::Root::Detect());
   record_.cgroup =
-      TRY(cgroup::Group::Plan(TRY(cgroup::Root::Detect()), path.empty() ? own : path,
+      TRY(cgroup::Group::Plan(**cgroups_, path.empty() ? own : path,
                               systemd ? cgroup::Driver::kSystemd : cgroup::Driver::kFiles));
   return {};
 }

@@ -18,8 +18,14 @@ namespace wasmoor::jail {
 // undone with it, unless it came to its end.
 class Creation : public os::Pending<Containers::Created> {
  public:
-  Creation(const Store& store, const Settings& settings, CreateOptions options, Executors executors)
-      : store_(store), settings_(settings), options_(std::move(options)), executors_(executors) {}
+  // `cgroups` is looked for if it is not known yet.
+  Creation(const Store& store, const Settings& settings, std::optional<cgroup::Root>* cgroups,
+           CreateOptions options, Executors executors)
+      : store_(store),
+        settings_(settings),
+        cgroups_(cgroups),
+        options_(std::move(options)),
+        executors_(executors) {}
   ~Creation() override;
   Creation(const Creation&) = delete;
   Creation& operator=(const Creation&) = delete;
@@ -51,6 +57,7 @@ class Creation : public os::Pending<Containers::Created> {
 
   const Store& store_;
   const Settings& settings_;
+  std::optional<cgroup::Root>* const cgroups_;
   const CreateOptions options_;
   const Executors executors_;
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,9 @@ struct Container::Parts {
   const Store& store;
   Place place;
   Record record;
+  // Open for as long as the container is: to find its directories costs more than what is asked of
+  // them.
+  std::optional<cgroup::Group> group = {};
 };
 
 // The copy of the configuration in a container's place.
@@ -49,9 +53,9 @@ Result<oci::Spec> ReadSpec(const Place& place);
 // where there are some.
 bool MayHaveHooks(const Place& place, std::string_view name);
 
-// Kills the processes that a container still has, waits for them, and removes its control group.
-// Goes on after an error, and reports the first.
-Status EndProcesses(const Record& record);
+// Kills the processes that a container still has, waits for them, and removes its control group,
+// which may be null. Goes on after an error, and reports the first.
+Status EndProcesses(const Record& record, cgroup::Group* group);
 
 // What is left of a container, whoever left it: its processes, its control group and then its
 // directory. As EndProcesses.

@@ -24,7 +24,9 @@ Result<bool> ClearIfAbandoned(const Store& store, std::string_view id, const Res
 }  // namespace
 
 Containers::Containers(Settings settings, Store store)
-    : settings_(std::move(settings)), store_(std::make_unique<Store>(std::move(store))) {}
+    : settings_(std::move(settings)),
+      store_(std::make_unique<Store>(std::move(store))),
+      cgroups_(std::make_unique<std::optional<cgroup::Root>>()) {}
 Containers::Containers(Containers&&) noexcept = default;
 Containers::~Containers() = default;
 
@@ -37,7 +39,8 @@ std::unique_ptr<os::Pending<Containers::Created>> Containers::BeginCreate(
     CreateOptions options, Executors executors) const {
   // What a killed runtime left of this name is not in the way.
   static_cast<void>(Find(options.id));
-  return std::make_unique<Creation>(*store_, settings_, std::move(options), executors);
+  return std::make_unique<Creation>(*store_, settings_, cgroups_.get(), std::move(options),
+                                    executors);
 }
 
 Result<Containers::Created> Containers::Create(const CreateOptions& options,

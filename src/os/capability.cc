@@ -84,10 +84,14 @@ std::string Names(uint64_t set) {
 }  // namespace
 
 int LastCapability() {
-  int last = CAP_LAST_CAP;
-  while (last > 0 && ::prctl(PR_CAPBSET_READ, last) < 0) --last;
-  while (last + 1 < 2 * kHalf && ::prctl(PR_CAPBSET_READ, last + 1) >= 0) ++last;
-  return last;
+  // The kernel's, and so the same for as long as this process lives.
+  static const int kLast = [] {
+    int last = CAP_LAST_CAP;
+    while (last > 0 && ::prctl(PR_CAPBSET_READ, last) < 0) --last;
+    while (last + 1 < 2 * kHalf && ::prctl(PR_CAPBSET_READ, last + 1) >= 0) ++last;
+    return last;
+  }();
+  return kLast;
 }
 
 Result<int> ParseCapability(std::string_view name) {

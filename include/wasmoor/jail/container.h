@@ -21,6 +21,11 @@
 
 // Linux containers, as the OCI runtime specification 1.2 has them (runtime.md, "Lifecycle"; the
 // numbers of its steps are in container_create.cc). All calls need a process with one thread.
+namespace wasmoor::cgroup {
+class Group;
+class Root;
+}  // namespace wasmoor::cgroup
+
 namespace wasmoor::jail {
 
 class Store;
@@ -129,6 +134,7 @@ class Container {
   friend class Creation;
   struct Parts;
   explicit Container(std::unique_ptr<Parts> parts);
+  Result<cgroup::Group*> OpenedGroup() const;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -174,6 +180,8 @@ class Containers {
   explicit Containers(Settings settings, Store store);
   Settings settings_;
   std::unique_ptr<Store> store_;
+  // How control groups are mounted here, once that was asked.
+  std::unique_ptr<std::optional<cgroup::Root>> cgroups_;
 };
 
 }  // namespace wasmoor::jail
