@@ -12,7 +12,7 @@ import node as node_module
 import pods
 from programs import wait_for
 
-LINE = 500  # Characters of what is shown of a failure.
+LINE = 800  # Characters of what is shown of a failure.
 PATIENCE = 60  # Seconds, on a busy machine, for what takes the kubelet two.
 
 

@@ -44,13 +44,14 @@ class EndingTest(Case):
         hooks = {"postStart": execute("/copy.wasm", "/etc/hostname", "/scratch/started"),
                  "preStop": execute("/copy.wasm", "/etc/hostname", "/scratch/stopped")}
         # It lives on when the other has ended, and says what it sees then.
-        watch = ("trap 'exit 0' TERM; while ! test -e /scratch/stopped; do sleep 0.1; done; ls /scratch; "
-                 "while :; do sleep 0.1; done")
+        watch = ("trap 'exit 0' TERM; echo watching; while ! test -e /scratch/stopped; do sleep 0.1; done; "
+                 "ls /scratch; while :; do sleep 0.1; done")
         pod = self.pod(wasm("main", "sleep", lifecycle=hooks, **SHARED), volumes=SCRATCH,
                        initContainers=[sidecar(shell("watch", watch, **SHARED))],
                        terminationGracePeriodSeconds=LONG).wait_ready()
         self.assertEqual(pod.execute("watch", "ls", "/scratch").stdout, "started\n")
         following = self.follow(pod, "watch")
+        self.assertEqual(following.stdout.readline(), "watching\n")
         self.assertLess(pod.delete(), LONG / 4)
         self.assertEqual(following.communicate(timeout=20)[0], "started\nstopped\n")
 
