@@ -18,8 +18,9 @@
 #include "wasmoor/os/process.h"
 
 // What the two processes say to each other. Words: the mode, the cache's directory, the limit of
-// address space in bytes; the module on standard input. Answer, on standard output: the number of a
-// Code, a newline, and the error's sentence or, after kOk, the cache's warning.
+// address space in bytes, for how many guests the code is; the module on standard input. Answer, on
+// standard output: the number of a Code, a newline, and the error's sentence or, after kOk, the
+// cache's warning.
 namespace wasmoor::container {
 namespace {
 
@@ -27,7 +28,8 @@ using wasm::Cache;
 using Found = Cache::Found;
 
 constexpr std::string_view kAtOnce = "at-once", kInBackground = "in-background";
-constexpr size_t kWords = 3;
+constexpr std::string_view kOneGuest = "one-guest", kManyGuests = "many-guests";
+constexpr size_t kWords = 4;
 
 constexpr std::chrono::seconds kPatience{15 * 60};
 constexpr uint64_t kMostSeconds = 20 * 60;  // Of CPU time, on all CPUs together.
@@ -42,11 +44,12 @@ Result<Cache> OpenCache(const std::filesystem::path& directory) {
 }
 
 std::vector<std::string> WordsFor(const WasmOptions& options, std::string_view mode,
-                                  const Cache& cache) {
+                                  const Cache& cache, wasm::Sharing sharing) {
   std::vector<std::string> words = options.compiler;
   words.emplace_back(mode);
   words.push_back(cache.options().directory.native());
   words.push_back(std::to_string(options.compiler_bytes));
+  words.emplace_back(sharing == wasm::Sharing::kManyGuests ? kManyGuests : kOneGuest);
   return words;
 }
 
@@ -87,10 +90,10 @@ Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source
 
 // Failing costs the next start some speed and nothing else.
 void OptimizeInBackground(const WasmOptions& options, const program::Source& source,
-                          const Cache& cache) {
+                          const Cache& cache, wasm::Sharing sharing) {
   const std::string path = fmt::format("/proc/self/fd/{}", source.file.get());
   const auto again = os::OpenAt(os::Fd(), path.c_str(), O_RDONLY);
-  if (again) (void)os::SpawnSelfDetached(WordsFor(options, kInBackground, cache), *again);
+  if (again) (void)os::SpawnSelfDetached(WordsFor(options, kInBackground, cache, sharing), *again);
 }
 
 void Warn(const WasmOptions& options, std::string_view line) {
@@ -128,6 +131,8 @@ Result<std::string> CompileAtOnce(const Cache& cache, const wasm::Engine& engine
 Result<std::string> Run(const wasm::EngineFactory& factory, std::span<char* const> words) {
   uint64_t bytes = 0;
   const std::string_view mode = words[0], limit = words[2];
+  const auto sharing =
+      words[3] == kManyGuests ? wasm::Sharing::kManyGuests : wasm::Sharing::kOneGuest;
   std::from_chars(limit.data(), limit.data() + limit.size(), bytes);
   const bool background = mode == kInBackground;
   if (background) {
@@ -141,7 +146,8 @@ Result<std::string> Run(const wasm::EngineFactory& factory, std::span<char* cons
   const program::Source source{.name = "", .file = os::Fd(STDIN_FILENO)};
   GiveUpRights(bytes);
   // What guests may import does not change their code.
-  const auto engine = TRY(factory.create({.parallel_compile = !background}));
+  const auto engine = TRY(factory.create(
+      {.sharing = sharing, .pool = {.instances = 0}, .parallel_compile = !background}));
   if (!background) return CompileAtOnce(cache, *engine, source);
   TRY(cache.Optimize(*engine, TRY(program::ReadSource(source))));
   return "";
@@ -169,7 +175,8 @@ Result<std::optional<Found>> ModuleLoading::Find() {
   TRY_AS(descriptors_->Find(), "{}", source_.name);
   if (!found) return std::nullopt;
   Warn(options_, found->warning);
-  if (found->tier == wasm::Tier::kBaseline) OptimizeInBackground(options_, source_, *cache_);
+  if (found->tier == wasm::Tier::kBaseline)
+    OptimizeInBackground(options_, source_, *cache_, sharing_);
   return found;
 }
 
@@ -188,7 +195,7 @@ Result<std::optional<Found>> ModuleLoading::Begin() {
     }
     cache_ = std::move(*cache);
     if (auto found = TRY(Find())) return found;
-    compiler_ = TRY_AS(os::StartSelf(WordsFor(options_, kAtOnce, *cache_), source_.file),
+    compiler_ = TRY_AS(os::StartSelf(WordsFor(options_, kAtOnce, *cache_, sharing_), source_.file),
                        "compile {}", source_.name);
     return std::nullopt;
   }

@@ -24,9 +24,14 @@ namespace wasmoor::container {
 // kFailedPrecondition: nothing can be kept anywhere; each reason is named.
 class ModuleLoading : public os::Pending<wasm::Cache::Found> {
  public:
-  ModuleLoading(const WasmOptions& options, const wasm::Engine& engine,
+  // `sharing` is the engine's.
+  ModuleLoading(const WasmOptions& options, const wasm::Engine& engine, wasm::Sharing sharing,
                 const program::Source& source, EngineDescriptors* descriptors)
-      : options_(options), engine_(engine), source_(source), descriptors_(descriptors) {}
+      : options_(options),
+        engine_(engine),
+        sharing_(sharing),
+        source_(source),
+        descriptors_(descriptors) {}
 
   const os::Fd& waits_for() const override { return compiler_->waits_for(); }
   Result<std::optional<wasm::Cache::Found>> Advance() override;
@@ -41,6 +46,7 @@ class ModuleLoading : public os::Pending<wasm::Cache::Found> {
 
   const WasmOptions& options_;
   const wasm::Engine& engine_;
+  const wasm::Sharing sharing_;
   const program::Source& source_;
   EngineDescriptors* const descriptors_;
   size_t tried_ = 0;  // Of the options' caches.

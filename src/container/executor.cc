@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "container/compiler.h"
 #include "container/finder.h"
 #include "container/grants.h"
+#include "container/http_program.h"
 #include "container/limits.h"
 #include "container/selection.h"
 #include "container/wasm_program.h"
@@ -16,6 +18,8 @@
 #include "wasmoor/program/program.h"
 #include "wasmoor/program/source.h"
 #include "wasmoor/seccomp/guest.h"
+#include "wasmoor/serve/server.h"
+#include "wasmoor/wasm/http.h"
 
 namespace wasmoor::container {
 namespace {
@@ -68,8 +72,11 @@ class WasmPreparation : public jail::Preparation {
   Result<std::optional<std::unique_ptr<jail::Program>>> Advance() override;
 
  private:
-  Status Begin();
+  Status Begin(wasm::EngineOptions engine);
   Result<std::unique_ptr<jail::Program>> Finish(wasm::Cache::Found found);
+  GuestPlan Plan(wasm::Cache::Found found);
+  // Is it to be served, where nobody asked for one of its exports?
+  bool Serves(const wasm::Module& module) const;
 
   const WasmOptions& options_;
   const jail::ProgramRequest& request_;
@@ -77,48 +84,78 @@ class WasmPreparation : public jail::Preparation {
   program::Host host_ = program::NewHost();
   program::Source source_;
   std::unique_ptr<wasm::Engine> engine_;
-  EngineDescriptors descriptors_;
+  std::optional<EngineDescriptors> descriptors_{std::in_place};
   std::optional<ModuleLoading> loading_;
+  bool serves_ = false;  // And is being loaded, or is loaded, for that.
 };
 
-Status WasmPreparation::Begin() {
-  source_ = TRY(OpenSource(request_, entry_));
-  descriptors_.Look();
-  engine_ = TRY(options_.engine.create({.parallel_compile = false, .host = host_.table}));
-  TRY(descriptors_.Find());
-  loading_.emplace(options_, *engine_, source_, &descriptors_);
+Status WasmPreparation::Begin(wasm::EngineOptions engine) {
+  engine.parallel_compile = false;
+  engine.host = host_.table;
+  descriptors_->Look();
+  engine_ = TRY(options_.engine.create(engine));
+  TRY(descriptors_->Find());
+  loading_.emplace(options_, *engine_, engine.sharing, source_, &*descriptors_);
   return {};
 }
 
 Result<std::optional<std::unique_ptr<jail::Program>>> WasmPreparation::Advance() {
-  if (!loading_) TRY(Begin());
+  if (!loading_) {
+    source_ = TRY(OpenSource(request_, entry_));
+    TRY(Begin({}));
+  }
   auto found = TRY(loading_->Advance());
+  if (found && !serves_ && Serves(*found->module)) {
+    // Its guests share a process, which is other code. The pool is the server's own.
+    serves_ = true;
+    found.reset();
+    loading_.reset();
+    engine_.reset();
+    descriptors_.emplace();
+    TRY(Begin({.sharing = wasm::Sharing::kManyGuests, .pool = {.instances = 0}}));
+    found = TRY(loading_->Advance());
+  }
   if (!found) return std::nullopt;
   return Finish(*std::move(found));
 }
 
-Result<std::unique_ptr<jail::Program>> WasmPreparation::Finish(wasm::Cache::Found found) {
+bool WasmPreparation::Serves(const wasm::Module& module) const {
+  return entry_.function.empty() && module.kind() == wasm::ModuleKind::kComponent &&
+         wasm::ServesHttp(module.Exports());
+}
+
+GuestPlan WasmPreparation::Plan(wasm::Cache::Found found) {
   const oci::Process& process = request_.process;
   GuestPlan plan;
   plan.host = std::move(host_);
   plan.module = std::move(found.module);
-  // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
-  descriptors_.Look();
-  TRY_AS(plan.module->NewInstance({}), "{}", source_.name);
-  TRY(descriptors_.Find());
   plan.limits = LimitsOf(request_.spec.on_linux);
-  if (request_.out_of_memory != nullptr && HasMemoryLimit(request_.spec.on_linux))
-    plan.out_of_memory = TRY(os::Duplicate(*request_.out_of_memory));
   plan.arguments = process.args;
   plan.arguments.front() = entry_.path;
   plan.function = entry_.function;
   plan.environment = EnvironmentOf(process.env, process.cwd);
   for (const oci::Mount& mount : request_.spec.mounts) plan.mounts.push_back(mount.destination);
   plan.visible_to_its_user = ::geteuid() != 0;
+  return plan;
+}
+
+Result<std::unique_ptr<jail::Program>> WasmPreparation::Finish(wasm::Cache::Found found) {
+  GuestPlan plan = Plan(std::move(found));
+  if (serves_) {
+    serve::Settings settings =
+        TRY(serve::SettingsFrom(plan.environment, ServerDefaults(request_.spec.on_linux)));
+    return MakeHttpProgram(std::move(plan), std::move(settings), *std::move(descriptors_));
+  }
+  if (request_.out_of_memory != nullptr && HasMemoryLimit(request_.spec.on_linux))
+    plan.out_of_memory = TRY(os::Duplicate(*request_.out_of_memory));
+  // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
+  descriptors_->Look();
+  TRY_AS(plan.module->NewInstance({}), "{}", source_.name);
+  TRY(descriptors_->Find());
   plan.filter = seccomp::GuestProgram(plan.module->kind() == wasm::ModuleKind::kComponent
                                           ? seccomp::GuestKind::kComponent
                                           : seccomp::GuestKind::kModule);
-  return std::make_unique<WasmProgram>(std::move(plan), std::move(descriptors_));
+  return std::make_unique<WasmProgram>(std::move(plan), *std::move(descriptors_));
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "container/grants.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,6 +57,12 @@ bool IsHandedOver(int descriptor) {
          listening != 0;
 }
 
+bool IsWritableProcfs(const std::string& path) {
+  struct statfs status = {};
+  if (::statfs(path.c_str(), &status) != 0) return false;
+  return status.f_type == PROC_SUPER_MAGIC && (status.f_flags & ST_RDONLY) == 0;
+}
+
 }  // namespace
 
 Variables EnvironmentOf(std::span<const std::string> variables, const std::string& cwd) {
@@ -96,6 +105,17 @@ std::vector<wasi::Listener> TakeListeners(const Variables& environment) {
           {.address = fmt::format("LISTEN_FDS {}", i), .socket = os::Fd(descriptor)});
   }
   return listeners;
+}
+
+Status RefuseWritableProcfs(std::span<const std::string> mounts) {
+  for (const std::string& path : mounts) {
+    if (!IsWritableProcfs(path)) continue;
+    return Fail(Code::kFailedPrecondition,
+                "a component does not run where procfs is mounted writable, as it is at {}: start "
+                "it in a container of its own, or mount that read-only",
+                path);
+  }
+  return {};
 }
 
 }  // namespace wasmoor::container

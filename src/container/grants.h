@@ -30,4 +30,8 @@ Result<std::vector<wasi::Preopen>> OpenTree();
 // LISTEN_FDS says (sd_listen_fds(3)). What is no listening socket is left alone.
 std::vector<wasi::Listener> TakeListeners(const Variables& environment);
 
+// Our WASI opens no file of a procfs for writing. That of components is the engine's, and would:
+// kFailedPrecondition if one of these is such a mount. In the container.
+Status RefuseWritableProcfs(std::span<const std::string> mounts);
+
 }  // namespace wasmoor::container

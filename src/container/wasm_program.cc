@@ -1,10 +1,7 @@
 #include "container/wasm_program.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/prctl.h>
-#include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -35,24 +32,6 @@ std::string CallOf(const std::string& function, std::span<const std::string> arg
   std::string call = function + "(";
   for (size_t i = 0; i < arguments.size(); ++i) call += (i > 0 ? ", " : "") + arguments[i];
   return call + ")";
-}
-
-bool IsWritableProcfs(const std::string& path) {
-  struct statfs status = {};
-  if (::statfs(path.c_str(), &status) != 0) return false;
-  return status.f_type == PROC_SUPER_MAGIC && (status.f_flags & ST_RDONLY) == 0;
-}
-
-// Our WASI opens no file of a procfs for writing. That of components is the engine's, and would.
-Status RefuseWritableProcfs(std::span<const std::string> mounts) {
-  for (const std::string& path : mounts) {
-    if (!IsWritableProcfs(path)) continue;
-    return Fail(Code::kFailedPrecondition,
-                "a component does not run where procfs is mounted writable, as it is at {}: start "
-                "it in a container of its own, or mount that read-only",
-                path);
-  }
-  return {};
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace wasmoor::os {
 namespace {
 
 // What is newer than the kernel's header that this is built with.
-constexpr uint64_t kTruncate = 1 << 14, kIoctlDevice = 1 << 15;  // LANDLOCK_ACCESS_FS_…
-constexpr uint64_t kTcp = 1 << 0 | 1 << 1;  // LANDLOCK_ACCESS_NET_…: bind, connect.
+constexpr uint64_t kTruncate = 1 << 14, kIoctlDevice = 1 << 15;   // LANDLOCK_ACCESS_FS_…
+constexpr uint64_t kBind = 1 << 0, kConnect = 1 << 1;             // LANDLOCK_ACCESS_NET_…_TCP
 constexpr uint64_t kAbstractSocketsAndSignals = 1 << 0 | 1 << 1;  // LANDLOCK_SCOPE_…
 
 // The first that knows of renames between directories, and those after which each of the above
@@ -36,12 +36,12 @@ constexpr uint64_t kForbidden = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_
 
 }  // namespace
 
-Result<int> RestrictToTree(const Fd& tree) {
+Result<int> RestrictToTree(const Fd& tree, Connections connections) {
   const int abi = ProbeLandlock().abi;
   if (abi < kAbiRefer) return 0;
   const uint64_t allowed = kAllowed | (abi >= kAbiTruncate ? kTruncate : 0);
   Ruleset wanted = {.files = allowed | kForbidden};
-  if (abi >= kAbiTcp) wanted.network = kTcp;
+  if (abi >= kAbiTcp) wanted.network = connections == Connections::kNone ? kBind | kConnect : kBind;
   if (abi >= kAbiIoctl) wanted.files |= kIoctlDevice;
   if (abi >= kAbiScopes) wanted.scopes = kAbstractSocketsAndSignals;
   const Fd rules(static_cast<int>(syscall(SYS_landlock_create_ruleset, &wanted, sizeof wanted, 0)));

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -111,6 +112,22 @@ constexpr auto kComponentCalls = std::to_array<uint32_t>({
 #endif
 });
 
+// Made by a server of ours besides: by its event loops.
+constexpr auto kServerCalls = std::to_array<uint32_t>({
+    SYS_recvfrom,
+    SYS_sendto,
+    SYS_timerfd_settime,
+});
+
+// And by one whose guests ask others: of sockets that it makes.
+constexpr auto kClientCalls = std::to_array<uint32_t>({
+    SYS_connect,
+    SYS_getsockopt,
+    SYS_setsockopt,
+    SYS_getsockname,
+    SYS_getpeername,
+});
+
 // A call that is allowed if (argument & mask) == value. Several for one call: any of them.
 struct Condition {
   uint32_t call;
@@ -144,6 +161,19 @@ constexpr auto kComponentConditions = std::to_array<Condition>({
     {SYS_prctl, 0, kWord, PR_SET_NAME},
     {SYS_openat, 2, kListingMask, O_DIRECTORY},
     {SYS_ioctl, 1, kWord, FIONBIO},
+});
+
+// PAGEMAP_SCAN of linux/fs.h, which is newer than many such headers: the engine's pool looks which
+// pages of its own a guest has written.
+constexpr uint64_t kPagemapScan = _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 12 * sizeof(uint64_t));
+
+constexpr auto kServerConditions = std::to_array<Condition>({
+    {SYS_ioctl, 1, kWord, kPagemapScan},
+});
+
+constexpr auto kClientConditions = std::to_array<Condition>({
+    {SYS_socket, 0, kWord, AF_INET},
+    {SYS_socket, 0, kWord, AF_INET6},
 });
 
 // What is allowed, by the numbers of the calls.
@@ -209,9 +239,17 @@ constexpr Instructions FilterFor(GuestKind kind) {
   Table table;
   table.Allow(kCalls);
   table.Allow(kConditions);
-  if (kind == GuestKind::kComponent) {
+  if (kind != GuestKind::kModule) {
     table.Allow(kComponentCalls);
     table.Allow(kComponentConditions);
+  }
+  if (kind == GuestKind::kServer || kind == GuestKind::kClientServer) {
+    table.Allow(kServerCalls);
+    table.Allow(kServerConditions);
+  }
+  if (kind == GuestKind::kClientServer) {
+    table.Allow(kClientCalls);
+    table.Allow(kClientConditions);
   }
   return table.Filter();
 }
@@ -228,13 +266,23 @@ constexpr auto Constant() {
 
 constexpr auto kModuleFilter = Constant<GuestKind::kModule>();
 constexpr auto kComponentFilter = Constant<GuestKind::kComponent>();
+constexpr auto kServerFilter = Constant<GuestKind::kServer>();
+constexpr auto kClientServerFilter = Constant<GuestKind::kClientServer>();
+
+std::span<const os::FilterInstruction> InstructionsFor(GuestKind kind) {
+  switch (kind) {
+    case GuestKind::kComponent: return kComponentFilter;
+    case GuestKind::kServer: return kServerFilter;
+    case GuestKind::kClientServer: return kClientServerFilter;
+    default: return kModuleFilter;
+  }
+}
 
 }  // namespace
 
 Program GuestProgram(GuestKind kind) {
-  if (kind == GuestKind::kComponent)
-    return {.instructions = {kComponentFilter.begin(), kComponentFilter.end()}};
-  return {.instructions = {kModuleFilter.begin(), kModuleFilter.end()}};
+  const auto instructions = InstructionsFor(kind);
+  return {.instructions = {instructions.begin(), instructions.end()}};
 }
 
 }  // namespace wasmoor::seccomp

@@ -60,6 +60,20 @@ TEST(GuestProgramTest, NoSocketIsMadeOrConnected) {
   EXPECT_TRUE(IsStopped([] { return ::connect(0, nullptr, 0) < 0; }));
 }
 
+TEST(GuestProgramTest, AServerMakesNoSocketUnlessItsGuestsAskOthers) {
+  const auto inet = [] { return ::socket(AF_INET, SOCK_STREAM, 0) < 0; };
+  EXPECT_TRUE(IsStopped(GuestKind::kServer, inet));
+  EXPECT_TRUE(IsStopped(GuestKind::kServer, [] { return ::connect(0, nullptr, 0) < 0; }));
+  EXPECT_FALSE(IsStopped(GuestKind::kClientServer, inet));
+  for (const GuestKind kind : {GuestKind::kServer, GuestKind::kClientServer}) {
+    EXPECT_TRUE(IsStopped(kind, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0) < 0; }));
+    EXPECT_TRUE(IsStopped(kind, [] { return ::socket(AF_NETLINK, SOCK_RAW, 0) < 0; }));
+    EXPECT_TRUE(IsStopped(kind, [] { return ::bind(0, nullptr, 0) < 0; }));
+    EXPECT_TRUE(IsStopped(kind, [] { return ::open("/etc/passwd", O_RDONLY) < 0; }));
+    EXPECT_TRUE(IsStopped(kind, [] { return ::fork() < 0; }));
+  }
+}
+
 TEST(GuestProgramTest, NoFileIsOpenedButByOpenat2) {
   EXPECT_TRUE(IsStopped([] { return ::open("/etc/passwd", O_RDONLY) < 0; }));
   EXPECT_TRUE(IsStopped([] { return ::open("/tmp", O_TMPFILE | O_RDWR, 0600) < 0; }));

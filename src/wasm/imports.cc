@@ -58,7 +58,7 @@ constexpr size_t kMostExportsNamed = 20;
 constexpr std::array<std::string_view, 6> kPackages = {
     "wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/",
 };
-constexpr std::string_view kPackageVersion = "@0.2.";
+constexpr std::string_view kHttpPackage = "wasi:http/", kPackageVersion = "@0.2.";
 
 bool IsInterfaceOfWasi(std::string_view name) {
   return name.find(kPackageVersion) != std::string_view::npos &&
@@ -87,12 +87,19 @@ std::vector<MissingImport> MissingImports(std::span<const Extern> imports,
   return missing;
 }
 
-std::vector<MissingImport> MissingInterfaces(std::span<const Extern> imports) {
+std::vector<MissingImport> MissingInterfaces(std::span<const Extern> imports, World world) {
   std::vector<MissingImport> missing;
   for (const Extern& import : imports) {
+    const bool is_http = import.name.starts_with(kHttpPackage) &&
+                         import.name.find(kPackageVersion) != std::string_view::npos;
     // Types and the like need no host.
-    if (import.kind != ExternKind::kOther && !IsInterfaceOfWasi(import.name))
+    if (import.kind == ExternKind::kOther || IsInterfaceOfWasi(import.name)) continue;
+    if (!is_http) {
       missing.push_back({import, "a component is given WASI 0.2 only"});
+    } else if (world != World::kHttp) {
+      missing.push_back(
+          {import, "only a component that exports wasi:http/incoming-handler has it"});
+    }
   }
   return missing;
 }

@@ -3,7 +3,7 @@
 import units
 
 FAILURES = ["failures", "disorder"]  # Shown where there are any.
-SHOWN = ["wall", "rate", "peak", "threads", "pss-first", "pss-further", "processes", *FAILURES]  # The JSON has all metrics; a person looks at these.
+SHOWN = ["wall", "rate", "p99", "peak", "threads", "pss-first", "pss-further", "processes", *FAILURES]  # The JSON has all metrics; a person looks at these.
 
 
 def aligned(rows, names=1):

@@ -16,6 +16,8 @@
 // wasmtime/ that implements these three classes and passes tests/conformance/engine_suite.
 namespace wasmoor::wasm {
 
+class HttpHandler;
+struct HttpOptions;
 class TrustedCode;
 
 using Bytes = std::span<const uint8_t>;
@@ -76,6 +78,11 @@ class Module {
   // A fresh instance, of which nothing has run. kFailedPrecondition for imports that the engine's
   // table lacks, with each named and what would provide it.
   virtual Result<std::unique_ptr<Instance>> NewInstance(InstanceOptions options) const = 0;
+
+  // Of a component that serves HTTP (http.h) and was loaded by an engine of kManyGuests: gets ready
+  // to, with a pool and a thread of its own, which belong to this process: a handler does not
+  // survive fork(2). kFailedPrecondition as NewInstance; kUnimplemented if this engine cannot.
+  virtual Result<std::unique_ptr<HttpHandler>> NewHttpHandler(const HttpOptions& options) const;
 };
 
 // Compiles and loads. Thread-safe; destroying it leaves modules usable.

@@ -18,9 +18,13 @@ struct MissingImport {
 std::vector<MissingImport> MissingImports(std::span<const Extern> imports,
                                           const hostcall::Table* host);
 
-// The imports of a component that are no part of the WASI 0.2 that every component is given. Which
-// functions of an interface there are, only its engine can tell, when it links it.
-std::vector<MissingImport> MissingInterfaces(std::span<const Extern> imports);
+// What a component is given: WASI 0.2, and wasi:http besides if it serves.
+enum class World : uint8_t { kCommand, kHttp };
+
+// The imports of a component that are no part of that. Which functions of an interface there are,
+// only its engine can tell, when it links it.
+std::vector<MissingImport> MissingInterfaces(std::span<const Extern> imports,
+                                             World world = World::kCommand);
 
 // What a module that imports from `module` was built for and what would provide it: a sentence,
 // empty if unknown.

@@ -72,7 +72,8 @@ std::span<const FeatureInfo> AllFeatures();
 // The pool of Sharing::kManyGuests. Address space is reserved for all of it at once; memory is used
 // only by what runs.
 struct Pool {
-  uint32_t instances = 1000;                  // At once, of core modules.
+  // At once, of core modules. 0: no pool; each instance's memory is mapped for it.
+  uint32_t instances = 1000;
   uint64_t memory_bytes = uint64_t{4} << 30;  // The most one linear memory may grow to.
   uint32_t memories_per_module = 1;
   uint32_t tables_per_module = 4;

@@ -8,7 +8,8 @@
 
 namespace wasmoor::wasm {
 
-// The engine wasmtime, of the version that its own name for it says. One of Sharing::kManyGuests
+// The engine wasmtime, of the version that its own name for it says. With its first guest, one of
+// Sharing::kManyGuests
 // installs a handler for SIGURG that does nothing (the signal interrupts blocked system calls of
 // guests that are to end), unblocks that signal on every thread that runs a guest, and keeps one
 // thread; one of kOneGuest does none of it. A component's WASI keeps threads of its own, one a CPU,

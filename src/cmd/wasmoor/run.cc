@@ -8,12 +8,14 @@
 #include "cmd/line/text.h"
 #include "cmd/wasmoor/compiler.h"
 #include "cmd/wasmoor/run_report.h"
+#include "cmd/wasmoor/run_server.h"
 #include "cmd/wasmoor/usage_report.h"
 #include "wasmoor/base/units.h"
 #include "wasmoor/os/deadline.h"
 #include "wasmoor/os/process.h"
 #include "wasmoor/os/socket.h"
 #include "wasmoor/program/report.h"
+#include "wasmoor/wasm/http.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -88,6 +90,8 @@ void RunCommand::Configure(Options& options) {
   options.Example("wasmoor run --invoke add math.wasm 1 2", "Calls one of its functions.");
   options.Example("wasmoor run --tcplisten 127.0.0.1:8080 server.wasm",
                   "Gives it a socket to take connections from.");
+  options.Example("wasmoor run --http-listen :8080 handler.wasm",
+                  "Serves a component of wasi:http, with an instance for each request.");
 }
 
 Status RunCommand::Check() { return flags_.Check(); }
@@ -109,6 +113,11 @@ Result<int> RunCommand::Run() {
   Compiler compiler = TRY(Compiler::Create(flags_.engine, std::move(options)));
   const program::Source source = TRY(program::OpenSource(words_[0]));
   const wasm::Cache::Found found = TRY(compiler.Load(source, PolicyOf(flags_.tier)));
+  if (flags_.invoke.empty() && wasm::ServesHttp(found.module->Exports())) {
+    flags_.grants.arguments = words_;
+    TRY(StartDeadline(source.name));
+    return RunServer(flags_, source);
+  }
   if (WantsBackgroundCompile(compiler, found, flags_)) compiler.OptimizeInBackground(source);
 
   program::Guest::Options guest_options;

@@ -135,6 +135,11 @@ void RunFlags::Configure(Options& options) {
   options.Repeated("--tcplisten", listeners, "ADDR:PORT",
                    "Listen here and give the guest the socket, as its next descriptor after the "
                    "directories; port 0 takes a free one and says which");
+  options.Value("--http-listen", http_listen, "ADDR:PORT",
+                "Where a component that exports wasi:http/incoming-handler is served "
+                "(127.0.0.1:8080)");
+  options.Value("--http-allow", http_allow, "HOST[:PORT],...",
+                "Hosts that it may send requests to; '*' is every one, and none is the default");
   options.Section("Limits");
   options.Value("--max-memory", max_memory_text, "SIZE",
                 "Most linear memory the guest may have, in all (4GiB)");

@@ -34,6 +34,7 @@ struct EngineFlags {
 struct RunFlags {
   EngineFlags engine;
   std::vector<std::string> directories, environment, listeners;
+  std::string http_listen, http_allow;  // Of a component that serves.
   std::string invoke, max_memory_text, max_stack_text, timeout_text, tier = "auto";
   bool stats = false, json = false;
 

@@ -1,10 +1,9 @@
 #include "wasm/wasmtime/component.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 
+#include "wasm/wasmtime/component_grants.h"
+#include "wasm/wasmtime/http.h"
 #include "wasm/wasmtime/traps.h"
 #include "wasmoor/wasi/grants.h"
 #include "wasmoor/wasm/imports.h"
@@ -36,28 +35,6 @@ Extern Describe(std::string_view name, const wasmtime_component_item_t& item) {
     default: described.type = "type"; break;
   }
   return described;
-}
-
-bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
-
-// The engine takes C strings: what comes after a NUL would silently be lost.
-Status CheckStrings(const wasi::Grants& grants) {
-  for (const std::string& argument : grants.arguments) {
-    if (HasNul(argument)) return Fail(Code::kInvalidArgument, "an argument has a NUL byte in it");
-  }
-  for (const auto& [name, value] : grants.environment) {
-    if (HasNul(name) || HasNul(value)) {
-      return Fail(Code::kInvalidArgument, "environment variable '{}' has a NUL byte in it",
-                  name.c_str());
-    }
-  }
-  for (const wasi::Preopen& preopen : grants.preopens) {
-    if (HasNul(preopen.guest)) {
-      return Fail(Code::kInvalidArgument,
-                  "directory '{}': its name for the guest has a NUL byte in it", preopen.host);
-    }
-  }
-  return {};
 }
 
 // How the messages of wasmoor_component_invoke begin if the call was refused before the guest was
@@ -99,25 +76,13 @@ std::optional<Error> RefusalIn(std::string message) {
   return std::nullopt;
 }
 
-// A path of a directory that was granted. The engine opens preopens by path; the one in /proc leads
-// to the very directory (proc_pid_fd(5)). Where there is no /proc, its name does as long as it is
-// still its name.
-std::string PathOf(const wasi::Preopen& preopen) {
-  std::string path = fmt::format("/proc/self/fd/{}", preopen.directory.get());
-  struct stat ours = {}, named = {};
-  if (::access(path.c_str(), F_OK) == 0 || ::fstat(preopen.directory.get(), &ours) != 0 ||
-      ::stat(preopen.host.c_str(), &named) != 0 || ours.st_dev != named.st_dev ||
-      ours.st_ino != named.st_ino)
-    return path;
-  return preopen.host;
-}
-
 }  // namespace
 
 ComponentModule::ComponentModule(std::shared_ptr<Shared> shared, wasm_engine_t* engine,
-                                 ComponentHandle component)
+                                 ComponentHandle component, ComponentCode code)
     : shared_(std::move(shared)),
       engine_(engine),
+      code_(std::move(code)),
       component_(std::move(component)),
       type_(wasmtime_component_type(component_.get())) {}
 
@@ -157,6 +122,17 @@ Result<std::unique_ptr<Instance>> ComponentModule::NewInstance(InstanceOptions o
   return instance;
 }
 
+Result<std::unique_ptr<HttpHandler>> ComponentModule::NewHttpHandler(
+    const HttpOptions& options) const {
+  const std::vector<MissingImport> missing = MissingInterfaces(Imports(), World::kHttp);
+  if (!missing.empty()) return Fail(Code::kFailedPrecondition, "{}", DescribeMissing(missing));
+  if (!shared_->many_guests()) {
+    return Fail(Code::kFailedPrecondition,
+                "the component's code is for one guest, which cannot be ended: it cannot serve");
+  }
+  return MakeHttpHandler(shared_->options(), code_, options);
+}
+
 ComponentInstance::ComponentInstance(std::shared_ptr<const ComponentModule> module,
                                      std::shared_ptr<Shared> shared, wasm_engine_t* engine,
                                      const wasmtime_component_linker_t* linker,
@@ -183,13 +159,7 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
     return Fail(Code::kInvalidArgument, "an argument is not valid UTF-8");
   if (!wasi_config_set_env(config.get(), names.size(), names.data(), values.data()))
     return Fail(Code::kInvalidArgument, "an environment variable is not valid UTF-8");
-  for (const wasi::Preopen& preopen : grants.preopens) {
-    if (!wasi_config_preopen_dir(config.get(), PathOf(preopen).c_str(), preopen.guest.c_str(),
-                                 preopen.access == wasi::Access::kReadWrite)) {
-      return Fail(Code::kInvalidArgument, "directory {}: cannot be opened, or is none",
-                  preopen.host);
-    }
-  }
+  TRY(GrantDirectories(grants, config.get()));
   if (!wasmoor_wasi_config_stdio(config.get(), grants.standard_input.get(),
                                  grants.standard_output.get(), grants.standard_error.get()))
     return Fail(Code::kResourceExhausted, "no descriptor is left for the standard streams");

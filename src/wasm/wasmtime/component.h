@@ -1,23 +1,36 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "wasm/wasmtime/guest.h"
 #include "wasm/wasmtime/shared.h"
+#include "wasmoor/os/fd.h"
 
 namespace wasmoor::wasm::wasmtime {
+
+// What a component was loaded from, kept for those who load it again: a handler of HTTP has an
+// engine of its own.
+struct ComponentCode {
+  Tier tier = Tier::kOptimized;
+  os::Fd file;                 // Of kManyGuests, if the code came in one.
+  std::vector<uint8_t> bytes;  // If not.
+};
 
 // A component. Its WASI 0.2 is the engine's own; of our grants it gets arguments, environment,
 // preopened directories and standard streams, and no network.
 class ComponentModule : public Module, public std::enable_shared_from_this<ComponentModule> {
  public:
-  ComponentModule(std::shared_ptr<Shared> shared, wasm_engine_t* engine, ComponentHandle component);
+  ComponentModule(std::shared_ptr<Shared> shared, wasm_engine_t* engine, ComponentHandle component,
+                  ComponentCode code);
 
   ModuleKind kind() const override { return ModuleKind::kComponent; }
   std::vector<Extern> Imports() const override;
   std::vector<Extern> Exports() const override;
   Result<std::unique_ptr<Instance>> NewInstance(InstanceOptions options) const override;
+  Result<std::unique_ptr<HttpHandler>> NewHttpHandler(const HttpOptions& options) const override;
 
   const wasmtime_component_t* get() const { return component_.get(); }
   Result<const wasmtime_component_linker_t*> Linker() const;
@@ -25,6 +38,7 @@ class ComponentModule : public Module, public std::enable_shared_from_this<Compo
  private:
   const std::shared_ptr<Shared> shared_;
   wasm_engine_t* const engine_;  // Owned by shared_.
+  const ComponentCode code_;
   const ComponentHandle component_;
   const ComponentTypeHandle type_;
   mutable std::mutex mutex_;

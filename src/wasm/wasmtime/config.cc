@@ -13,6 +13,10 @@ namespace {
 // and used by what needs it.
 constexpr uint64_t kHostReserve = 1 << 20;
 
+// Core instances that are counted for each of a component, which has several where adapters are in
+// it: they are numbers only.
+constexpr uint32_t kModulesPerComponent = 20;
+
 #if defined(__x86_64__)
 constexpr std::string_view kArchitecture = "x86_64";
 #elif defined(__aarch64__)
@@ -66,13 +70,16 @@ void SetPool(wasm_config_t* config, const Pool& pool, Purpose purpose) {
       pooling(wasmtime_pooling_allocation_config_new());
   auto* p = pooling.get();
   wasmtime_pooling_allocation_config_total_component_instances_set(p, pool.instances);
-  wasmtime_pooling_allocation_config_total_core_instances_set(p, pool.instances);
+  const bool serves = purpose == Purpose::kServe;
+  wasmtime_pooling_allocation_config_total_core_instances_set(
+      p, pool.instances * (serves ? kModulesPerComponent : 1));
+  if (serves) wasmoor_pooling_allocation_config_pagemap_scan(p);
   wasmtime_pooling_allocation_config_total_memories_set(p,
                                                         pool.instances * pool.memories_per_module);
   wasmtime_pooling_allocation_config_total_tables_set(p, pool.instances * pool.tables_per_module);
   wasmtime_pooling_allocation_config_total_gc_heaps_set(p, pool.instances);
   wasmtime_pooling_allocation_config_total_stacks_set(
-      p, purpose == Purpose::kRunComponents ? pool.instances : 0);
+      p, serves || purpose == Purpose::kRunComponents ? pool.instances : 0);
   wasmtime_pooling_allocation_config_max_memories_per_module_set(p, pool.memories_per_module);
   wasmtime_pooling_allocation_config_max_tables_per_module_set(p, pool.tables_per_module);
   wasmtime_pooling_allocation_config_max_memory_size_set(p, pool.memory_bytes);
@@ -115,7 +122,8 @@ Result<EngineHandle> NewEngine(const EngineOptions& options, Tier tier, Purpose 
   wasmtime_config_concurrency_support_set(config.get(), false);
   if (options.sharing == Sharing::kManyGuests) {
     wasmtime_config_epoch_interruption_set(config.get(), true);
-    if (purpose != Purpose::kCompile) SetPool(config.get(), options.pool, purpose);
+    if (purpose != Purpose::kCompile && options.pool.instances > 0)
+      SetPool(config.get(), options.pool, purpose);
   }
   wasm_engine_t* engine = nullptr;
   TRY_AS(ToStatus(wasmoor_engine_new(config.release(), &engine), Code::kInvalidArgument),

@@ -9,7 +9,9 @@ namespace wasmoor::wasm::wasmtime {
 
 // What a wasm_engine_t is made for. Components of kManyGuests run on stacks of the pool (drive.rs),
 // core modules on the stack of the thread that runs them.
-enum class Purpose { kCompile, kRunModules, kRunComponents };
+//
+// kServe: components of one handler of HTTP, in the process that makes the engine.
+enum class Purpose { kCompile, kRunModules, kRunComponents, kServe };
 
 // An engine of wasmtime's for one tier. An engine that runs optimized code has no compiler in it,
 // which saves most of its start-up; one that runs baseline code cannot be told apart from one that

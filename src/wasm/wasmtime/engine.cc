@@ -1,6 +1,14 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "wasm/wasmtime/component.h"
+#include "wasm/wasmtime/load.h"
 #include "wasm/wasmtime/module.h"
 #include "wasm/wasmtime/refusal.h"
+#include "wasmoor/os/file.h"
 #include "wasmoor/wasm/trusted_code.h"
 #include "wasmoor/wasm/wasmtime.h"
 
@@ -82,17 +90,17 @@ Result<TrustedCode> WasmtimeEngine::Compile(Bytes wasm, Tier tier) const {
   return code;
 }
 
-// From the file that is open: what was verified is what is mapped.
-Result<ComponentHandle> LoadComponent(wasm_engine_t* engine, const TrustedCode& code) {
-  wasmtime_component_t* component = nullptr;
-  TRY(ToStatus(
-      code.in_file()
-          ? wasmtime_component_deserialize_file(
-                engine, fmt::format("/proc/self/fd/{}", code.file().get()).c_str(), &component)
-          : wasmtime_component_deserialize(engine, code.bytes().data(), code.bytes().size(),
-                                           &component),
-      Code::kDataLoss));
-  return ComponentHandle(component);
+// For those who load it again, and only engines of many guests have such.
+Result<ComponentCode> CodeOf(const TrustedCode& code) {
+  ComponentCode kept;
+  kept.tier = code.info().tier;
+  if (code.in_file()) {
+    kept.file = os::Fd(::fcntl(code.file().get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!kept.file.valid()) return FailErrno(errno, "a component's code");
+  } else {
+    kept.bytes.assign(code.bytes().begin(), code.bytes().end());
+  }
+  return kept;
 }
 
 Result<ModuleHandle> LoadModule(wasm_engine_t* engine, const TrustedCode& code) {
@@ -108,9 +116,12 @@ Result<std::shared_ptr<const Module>> WasmtimeEngine::Load(const TrustedCode& co
   const ModuleKind kind = code.info().is_component ? ModuleKind::kComponent : ModuleKind::kCore;
   wasm_engine_t* engine = TRY(shared_->Runner(code.info().tier, kind));
   if (kind == ModuleKind::kComponent) {
-    auto component = LoadComponent(engine, code);
+    ComponentCode kept = TRY(CodeOf(code));
+    auto component = LoadComponent(engine, kept);
     if (!component) return tl::unexpected(ExplainLoadFailure(std::move(component).error()));
-    return std::make_shared<ComponentModule>(shared_, engine, *std::move(component));
+    if (!shared_->many_guests()) kept = {};
+    return std::make_shared<ComponentModule>(shared_, engine, *std::move(component),
+                                             std::move(kept));
   }
   auto module = LoadModule(engine, code);
   if (!module) return tl::unexpected(ExplainLoadFailure(std::move(module).error()));
@@ -123,6 +134,29 @@ Result<std::unique_ptr<Engine>> Create(const EngineOptions& options) {
 }
 
 }  // namespace
+
+// From the file that is open: what was verified is what is mapped. Without a /proc that leads to
+// it, its bytes are.
+Result<ComponentHandle> LoadComponent(wasm_engine_t* engine, const ComponentCode& code) {
+  wasmtime_component_t* component = nullptr;
+  const std::string path = fmt::format("/proc/self/fd/{}", code.file.get());
+  if (code.file.valid() && ::access(path.c_str(), F_OK) == 0) {
+    TRY(ToStatus(wasmtime_component_deserialize_file(engine, path.c_str(), &component),
+                 Code::kDataLoss));
+    return ComponentHandle(component);
+  }
+  std::vector<uint8_t> read;
+  if (code.file.valid()) {
+    const struct stat status = TRY(os::Stat(code.file));
+    read.resize(status.st_size);
+    read.resize(TRY(os::ReadAt(code.file, read, 0)));
+  }
+  const std::span<const uint8_t> bytes = code.file.valid() ? read : code.bytes;
+  TRY(ToStatus(wasmtime_component_deserialize(engine, bytes.data(), bytes.size(), &component),
+               Code::kDataLoss));
+  return ComponentHandle(component);
+}
+
 }  // namespace wasmoor::wasm::wasmtime
 
 namespace wasmoor::wasm {

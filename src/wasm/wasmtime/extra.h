@@ -54,6 +54,83 @@ wasmtime_error_t* wasmoor_component_invoke(wasmtime_context_t* context,
                                            const uint8_t* call, size_t call_len,
                                            const wasmoor_drive_t* by, wasm_byte_vec_t* out);
 
+void wasmoor_pooling_allocation_config_pagemap_scan(wasmtime_pooling_allocation_config_t* config);
+
+// http.rs and request.rs, whose layouts these are.
+struct wasmoor_http_host_t {
+  void* host;
+  void (*log)(void* host, int32_t stream, const uint8_t* text, size_t size);
+  bool (*allow)(void* host, const uint8_t* name, size_t size, uint16_t port);
+  size_t (*resolve)(void* host, const uint8_t* name, size_t size, uint8_t* addresses, size_t room);
+  size_t argument_count;
+  const char* const* arguments;
+  size_t variable_count;
+  const char* const* names;
+  const char* const* values;
+};
+struct wasmoor_http_field_t {
+  const char* name;
+  size_t name_size;
+  const char* value;
+  size_t value_size;
+};
+struct wasmoor_http_head_t {
+  const char* method;
+  size_t method_size;
+  const char* target;
+  size_t target_size;
+  const wasmoor_http_field_t* fields;
+  size_t field_count;
+  bool has_body;
+  bool is_tls;
+};
+struct wasmoor_http_waker_t {
+  void (*wake)(void* data);
+  void* data;
+};
+typedef void (*wasmoor_http_visit_t)(void* data, const char* name, size_t name_size,
+                                     const char* value, size_t value_size);
+struct wasmoor_http_handler_t;
+struct wasmoor_http_request_t;
+
+wasmtime_error_t* wasmoor_http_handler_new(const wasmtime_component_t* component,
+                                           wasi_config_t* preopens, const wasmoor_http_host_t* host,
+                                           wasmoor_http_handler_t** out);
+void wasmoor_http_handler_delete(wasmoor_http_handler_t* handler);
+
+wasmtime_error_t* wasmoor_http_request_new(const wasmoor_http_handler_t* handler,
+                                           const wasmoor_http_head_t* head,
+                                           const wasmoor_limits_t* limits,
+                                           const wasmoor_http_waker_t* waker,
+                                           wasmoor_http_request_t** out);
+void wasmoor_http_request_delete(wasmoor_http_request_t* request);
+
+enum : uint32_t {  // What a poll returns, together.
+  WASMOOR_HTTP_ANSWERED = 1,
+  WASMOOR_HTTP_ENDED = 2,
+  WASMOOR_HTTP_FAILED = 4,
+  WASMOOR_HTTP_RUNNABLE = 8,
+  WASMOOR_HTTP_WANTS_BODY = 16,
+};
+uint32_t wasmoor_http_request_poll(wasmoor_http_request_t* request);
+wasmtime_error_t* wasmoor_http_request_error(wasmoor_http_request_t* request);
+void wasmoor_http_request_write(wasmoor_http_request_t* request, const char* data, size_t size);
+void wasmoor_http_request_end(wasmoor_http_request_t* request, bool whole,
+                              const wasmoor_http_field_t* trailers, size_t count);
+uint16_t wasmoor_http_request_head(const wasmoor_http_request_t* request,
+                                   wasmoor_http_visit_t visit, void* data);
+enum : uint32_t {  // What a read returns.
+  WASMOOR_HTTP_NOTHING_YET = 0,
+  WASMOOR_HTTP_CHUNK = 1,
+  WASMOOR_HTTP_END = 2,
+  WASMOOR_HTTP_TRAILERS = 3,
+  WASMOOR_HTTP_BROKEN_OFF = 4,
+};
+uint32_t wasmoor_http_request_read(wasmoor_http_request_t* request, const char** data,
+                                   size_t* size);
+void wasmoor_http_request_trailers(const wasmoor_http_request_t* request,
+                                   wasmoor_http_visit_t visit, void* data);
+
 bool wasmoor_wasi_config_stdio(wasi_config_t* config, int stdin_fd, int stdout_fd, int stderr_fd);
 
 }  // extern "C"

@@ -32,7 +32,9 @@ void UnblockKick() {
 
 }  // namespace
 
-Ticker::Ticker(std::chrono::milliseconds tick) : tick_(tick) {
+Ticker::Ticker(std::chrono::milliseconds tick) : tick_(tick) {}
+
+void Ticker::StartLocked() {
   CatchKick();
   // The process's signals are for its other threads: the new thread inherits this mask.
   sigset_t all, before;
@@ -49,7 +51,7 @@ Ticker::~Ticker() {
     stopping_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Ticker::AddEngine(wasm_engine_t* engine) {
@@ -62,6 +64,7 @@ Ticker::Running::Running(Ticker& ticker, hostcall::Interrupt& interrupt,
     : ticker_(ticker), interrupt_(interrupt), deadline_(deadline), thread_(pthread_self()) {
   UnblockKick();
   const std::lock_guard lock(ticker_.mutex_);
+  if (!ticker_.thread_.joinable()) ticker_.StartLocked();
   index_ = ticker_.running_.size();
   ticker_.running_.push_back(this);
   if (ticker_.idle_) ticker_.changed_.notify_one();

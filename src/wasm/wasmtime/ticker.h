@@ -18,7 +18,8 @@ namespace wasmoor::wasm::wasmtime {
 // The one thread of a process with many guests that ends them in time. While guests run it advances
 // the engines' epoch every tick, at which each looks at its Interrupt; it requests the interrupt of
 // those whose deadline has passed; and to the thread of everyone who is to end it sends a signal,
-// again at every tick, so that a blocked system call returns. With no guest running it sleeps.
+// again at every tick, so that a blocked system call returns. With no guest running it sleeps; it
+// starts with the first, so that who only loads modules stays without threads.
 // Thread-safe.
 class Ticker {
  public:
@@ -47,6 +48,7 @@ class Ticker {
   };
 
  private:
+  void StartLocked();
   void Loop();
   void TickLocked(Clock::time_point now);
 

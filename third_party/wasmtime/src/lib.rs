@@ -5,7 +5,10 @@ pub use wasmtime_c_api::*;
 
 mod config;
 mod drive;
+mod egress;
+mod http;
 mod invoke;
 mod limits;
 mod load;
+mod request;
 mod stdio;

@@ -6,6 +6,7 @@ use wasmtime_c_api::{WasmtimeStore, wasmtime_store_t};
 
 /// Limits and use of one store, in C's hands. Sizes in bytes. Read and written on the store's thread.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct wasmoor_limits_t {
     memory_max: u64,
     table_elements_max: u64,

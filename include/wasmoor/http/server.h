@@ -1,0 +1,133 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/loop/loop.h"
+#include "wasmoor/os/fd.h"
+
+// An HTTP/1.1 server (RFC 9112) on one thread's loop: it reads requests, hands each to a Handler,
+// and writes what that answers. Bodies stream both ways and are bounded by what the other side
+// takes. What is malformed, or could be understood by a proxy otherwise than by us, never reaches
+// the Handler. Everything here belongs to the thread of the loop.
+namespace wasmoor::http {
+
+struct Field {
+  std::string_view name, value;
+};
+using Fields = std::span<const Field>;
+
+// The head of a request. Valid during Handler::Begin only.
+struct Head {
+  std::string_view method, target;  // The target as it came: "/a?b", "http://host/a", "*".
+  Fields fields;                    // All, in their order, as they came.
+  bool has_body = false;
+};
+
+struct Limits {
+  size_t head_bytes = 64 << 10;  // Of a request line and its fields; beyond: 431.
+  uint64_t body_bytes = std::numeric_limits<uint64_t>::max();  // Beyond: 413.
+  size_t connections = 10'000;  // At once; whoever comes beyond gets 503.
+  // From a request's first byte to the end of its head; beyond: 408.
+  std::chrono::milliseconds head_time{10'000};
+  std::chrono::milliseconds idle_time{75'000};   // Between requests.
+  std::chrono::milliseconds stall_time{30'000};  // Of a body or a response that does not move.
+};
+
+// What is to become of one request, seen from who answers it. All calls but Flush only note down
+// what is to be sent.
+class Exchange {
+ public:
+  // Once. Fields that are the connection's own (Connection, Transfer-Encoding) are left out; a
+  // Content-Length is kept and holds.
+  virtual void Respond(unsigned status, Fields fields) = 0;
+  virtual bool responded() const = 0;
+  virtual void Write(std::string_view part) = 0;
+  virtual void Finish(Fields trailers) = 0;
+  // The rest will never come. What was sent is seen by the client to be incomplete.
+  virtual void Abort() = 0;
+  // Whether the client has taken enough of what was written for more. Work::OnWritable tells when
+  // it has again.
+  virtual bool CanWrite() const = 0;
+  // Asks for the next part of the request's body: one Work::OnBody, OnBodyEnd or OnBodyBroken
+  // follows, maybe at once.
+  virtual void ReadBody() = 0;
+  // Sends. The last thing that a Work does when it was not called by the connection: this may
+  // destroy the Work.
+  virtual void Flush() = 0;
+
+ protected:
+  ~Exchange() = default;
+};
+
+// Who answers one request. Destroyed when the response is finished, and also before, when the
+// client is gone.
+class Work {
+ public:
+  virtual ~Work() = default;
+  virtual void Run() = 0;  // Once, after Begin.
+  virtual void OnBody(std::string_view part) = 0;
+  virtual void OnBodyEnd(Fields trailers) = 0;
+  virtual void OnBodyBroken() = 0;
+  virtual void OnWritable() = 0;
+};
+
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  // The exchange outlives the work.
+  virtual std::unique_ptr<Work> Begin(const Head& head, Exchange& exchange) = 0;
+};
+
+class Server {
+ public:
+  // The loop and the handler outlive it.
+  Server(loop::Loop& loop, Handler& handler, Limits limits);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();  // Ends every connection as it stands.
+
+  // Takes a connection that does not block.
+  void Serve(os::Fd connection);
+
+  // Ends connections that wait for a request, now, and the others after their response; calls
+  // `drained` from the loop once there is none left.
+  void Drain(std::function<void()> drained);
+
+  size_t connections() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+// Accepts connections of a listening socket, which must outlive it, and hands on each, not
+// blocking. Destroying it ends that.
+class Acceptor {
+ public:
+  static Result<std::unique_ptr<Acceptor>> Create(loop::Loop& loop, const os::Fd& listener,
+                                                  std::function<void(os::Fd)> take);
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+  ~Acceptor();
+
+ private:
+  Acceptor(loop::Loop& loop, const os::Fd& listener, std::function<void(os::Fd)> take);
+  void Accept();
+  void Watch();
+
+  loop::Loop& loop_;
+  const os::Fd& listener_;
+  const std::function<void(os::Fd)> take_;
+  loop::Source source_;
+  loop::Timer pause_;
+};
+
+}  // namespace wasmoor::http

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wasmoor/base/result.h"
+#include "wasmoor/wasi/grants.h"
+#include "wasmoor/wasm/engine.h"
+#include "wasmoor/wasm/exit.h"
+
+// Components that export wasi:http/incoming-handler (WASI 0.2): each request gets an instance of
+// its own, which is polled on the thread that serves it. The interface has no word of sockets: who
+// has the connection reads and writes it.
+namespace wasmoor::wasm {
+
+struct HttpField {
+  std::string_view name, value;
+};
+using HttpFields = std::span<const HttpField>;
+
+struct HttpHead {
+  std::string_view method;
+  std::string_view target;  // A path and query; "*"; or with a scheme and an authority.
+  HttpFields fields;        // Host among them, unless the target names an authority.
+  bool has_body = false;
+  bool is_tls = false;
+};
+
+// What guests reach beyond their request. Called on any thread, by many at once.
+class HttpHost {
+ public:
+  virtual ~HttpHost() = default;
+  // Whole lines that a guest wrote to its standard output (1) or error (2); part of one if it is
+  // longer than 64 KiB. Waits for whoever reads them.
+  virtual void Log(int stream, std::string_view lines) = 0;
+  // May a guest send a request to this host (a name or an address) and port?
+  virtual bool MayAsk(std::string_view host, uint16_t port) = 0;
+  // The addresses of a name, an IPv4 one mapped into IPv6 (RFC 4291, 2.5.5.2); none if it has none.
+  // Blocks.
+  using Address = std::array<uint8_t, 16>;
+  virtual std::vector<Address> Resolve(std::string_view name) = 0;
+};
+
+struct HttpOptions {
+  // Arguments, environment and directories, the same for every instance. Standard streams and
+  // listeners are not granted: output goes to the host, and input is empty.
+  const wasi::Grants* grants = nullptr;
+  Limits limits;  // Of each instance.
+  Pool pool;      // Of all of them.
+  std::shared_ptr<HttpHost> host;
+};
+
+// One request and its instance. Used by one thread at a time; destroying it ends the guest,
+// wherever it is.
+class HttpRequest {
+ public:
+  virtual ~HttpRequest() = default;
+
+  struct News {
+    bool answered = false;    // Now: see status().
+    bool runnable = false;    // It computes: poll it again when others have had their turn.
+    bool wants_body = false;  // It has read all of the body that it was given.
+    bool ended = false;       // It has returned, or failed; nothing more will be written.
+  };
+  // Lets the guest run until it waits, or for a tick.
+  virtual News Poll() = 0;
+
+  // Why it failed, after News::ended; nothing if it returned, or ended itself with status 0.
+  // kResourceExhausted: no instance could be had. (Once.)
+  struct Failure {
+    std::optional<Trap> trap;
+    std::optional<Error> error;
+  };
+  virtual Failure TakeFailure() = 0;
+
+  virtual void WriteBody(std::string_view part) = 0;
+  virtual void EndBody(HttpFields trailers) = 0;
+  virtual void BreakBody() = 0;  // The rest will not come.
+
+  // The response, after News::answered. Status 0: the guest answered with an error instead, whose
+  // name is `error`. Views hold until the next call for this request.
+  struct Response {
+    unsigned status = 0;
+    std::vector<HttpField> fields;
+    std::string error;
+  };
+  virtual Response response() = 0;
+
+  enum class BodyState : uint8_t { kNothingYet, kPart, kEnd, kBrokenOff };
+  // The next part of the response's body; it holds until the next call for this request. What is
+  // not read stops the guest before it has written much.
+  virtual BodyState ReadBody(std::string_view* part) = 0;
+  virtual std::vector<HttpField> trailers() = 0;  // After kEnd.
+};
+
+// A component that is ready to serve. Thread-safe.
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+
+  // Nothing of the guest has run yet. `wake` is called, on any thread, when a guest that waited can
+  // go on and is to be polled again; not after the request is destroyed. It must not call into the
+  // request. kInvalidArgument: the head is none that wasi:http can express. The handler outlives
+  // its requests.
+  virtual Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head,
+                                                     std::function<void()> wake) = 0;
+};
+
+// Does a component with these exports serve HTTP? A command, which exports wasi:cli/run, does not.
+bool ServesHttp(std::span<const Extern> exports);
+
+}  // namespace wasmoor::wasm

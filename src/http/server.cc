@@ -1,0 +1,151 @@
+#include "wasmoor/http/server.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <ctime>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "http/connection.h"
+
+namespace wasmoor::http {
+namespace {
+
+constexpr std::chrono::milliseconds kSweep{500};
+constexpr size_t kScratch = 64 << 10;
+constexpr std::string_view kTooMany =
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: "
+    "close\r\n\r\n";
+// Taken one after the other before anything else gets its turn.
+constexpr int kAcceptedAtOnce = 16;
+// How long to leave those who knock alone when no descriptor is left for them.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, section 5.6.7).
+std::string DateText() {
+  const std::time_t now = std::time(nullptr);
+  struct tm parts = {};
+  ::gmtime_r(&now, &parts);
+  constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[parts.tm_wday],
+                     parts.tm_mday, kMonths[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour,
+                     parts.tm_min, parts.tm_sec);
+}
+
+}  // namespace
+
+struct Server::Parts {
+  Parts(loop::Loop& on, Handler& handler, Limits of)
+      : loop(on), limits(of), host{.handler = handler, .limits = limits} {
+    host.scratch.resize(kScratch);
+    host.remove = [this](Connection& connection) { Remove(connection); };
+    Look();
+  }
+
+  // The time, for everybody.
+  void Look() {
+    host.now = Clock::now();
+    host.date = DateText();
+  }
+
+  // Runs as long as there are connections.
+  void Sweep() {
+    Look();
+    std::vector<Connection*> overdue;
+    for (const auto& [connection, owner] : connections) {
+      if (connection->overdue()) overdue.push_back(connection);
+    }
+    for (Connection* connection : overdue) connection->GiveUp();
+    if (!connections.empty()) Rearm();
+  }
+
+  void Rearm() {
+    sweep = loop.After(kSweep, [this] { Sweep(); });
+  }
+
+  void Remove(Connection& connection) {
+    connections.erase(&connection);
+    if (host.draining) TellIfDrained();
+  }
+
+  void TellIfDrained() {
+    if (!connections.empty() || !drained) return;
+    loop.Post(std::exchange(drained, nullptr));
+  }
+
+  loop::Loop& loop;
+  const Limits limits;
+  Host host;
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections;
+  loop::Timer sweep;
+  std::function<void()> drained;
+};
+
+Server::Server(loop::Loop& loop, Handler& handler, Limits limits)
+    : parts_(std::make_unique<Parts>(loop, handler, limits)) {}
+Server::~Server() = default;
+
+size_t Server::connections() const { return parts_->connections.size(); }
+
+void Server::Serve(os::Fd connection) {
+  Parts& parts = *parts_;
+  if (parts.connections.size() >= parts.limits.connections || parts.host.draining) {
+    (void)::send(connection.get(), kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL);
+    return;
+  }
+  auto source = parts.loop.Watch(connection);
+  if (!source) return;
+  if (parts.connections.empty()) {
+    parts.Look();
+    parts.Rearm();
+  }
+  auto one = std::make_unique<Connection>(parts.host, std::move(connection), *std::move(source));
+  Connection& started = *one;
+  parts.connections.emplace(&started, std::move(one));
+  started.Start();
+}
+
+void Server::Drain(std::function<void()> drained) {
+  Parts& parts = *parts_;
+  parts.host.draining = true;
+  parts.drained = std::move(drained);
+  std::erase_if(parts.connections, [](const auto& one) { return one.first->idle(); });
+  parts.TellIfDrained();
+}
+
+Result<std::unique_ptr<Acceptor>> Acceptor::Create(loop::Loop& loop, const os::Fd& listener,
+                                                   std::function<void(os::Fd)> take) {
+  auto acceptor = std::unique_ptr<Acceptor>(new Acceptor(loop, listener, std::move(take)));
+  acceptor->source_ = TRY(loop.Watch(listener));
+  acceptor->Watch();
+  return acceptor;
+}
+
+Acceptor::Acceptor(loop::Loop& loop, const os::Fd& listener, std::function<void(os::Fd)> take)
+    : loop_(loop), listener_(listener), take_(std::move(take)) {}
+Acceptor::~Acceptor() = default;
+
+void Acceptor::Watch() {
+  source_.OnReadable([this] { Accept(); });
+}
+
+void Acceptor::Accept() {
+  for (int i = 0; i < kAcceptedAtOnce; ++i) {
+    os::Fd one(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (one.valid()) {
+      take_(std::move(one));
+      continue;
+    }
+    // accept(2): a client that is gone again is no error of the socket's.
+    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
+    source_.OnReadable(nullptr);
+    pause_ = loop_.After(kAcceptPause, [this] { Watch(); });
+    return;
+  }
+}
+
+}  // namespace wasmoor::http

@@ -1,0 +1,472 @@
+//! One request to a component: a fresh instance, polled on the caller's thread. A poll returns when the guest
+//! waits, at every tick of the epoch while it computes, and when it has ended. What it waits for wakes the caller by
+//! a function of C's. Dropping the request ends the guest wherever it is.
+
+use crate::http::{RUNTIME, wasmoor_http_handler_t};
+use crate::limits::wasmoor_limits_t;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body::{Body, Frame};
+use http_body_util::Empty;
+use std::collections::VecDeque;
+use std::ffi::c_void;
+use std::pin::Pin;
+use std::slice;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use wasmtime::component::Resource;
+use wasmtime::{Result, Store};
+use wasmtime_c_api::wasmtime_error_t;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
+use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView};
+
+type Outcome = std::result::Result<Response<WasiBody>, ErrorCode>;
+
+#[repr(C)]
+pub struct wasmoor_http_field_t {
+    name: *const u8,
+    name_size: usize,
+    value: *const u8,
+    value_size: usize,
+}
+
+/// The head of a request, borrowed for a call. Layout shared with extra.h.
+#[repr(C)]
+pub struct wasmoor_http_head_t {
+    method: *const u8,
+    method_size: usize,
+    /// A path and query, or "*", or with a scheme and an authority.
+    target: *const u8,
+    target_size: usize,
+    fields: *const wasmoor_http_field_t,
+    field_count: usize,
+    has_body: bool,
+    is_tls: bool,
+}
+
+/// Who is to poll the request again. `wake` is called on any thread, but not after the request was deleted.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct wasmoor_http_waker_t {
+    wake: extern "C" fn(*mut c_void),
+    data: *mut c_void,
+}
+unsafe impl Send for wasmoor_http_waker_t {}
+
+#[allow(non_camel_case_types)]
+pub type wasmoor_http_visit_t = extern "C" fn(*mut c_void, *const u8, usize, *const u8, usize);
+
+// What a poll returns, together.
+const ANSWERED: u32 = 1; // There is a response, or an error in its place: wasmoor_http_request_head.
+const ENDED: u32 = 2; // The guest has returned.
+const FAILED: u32 = 4; // It trapped, or could not begin: wasmoor_http_request_error.
+const RUNNABLE: u32 = 8; // Poll it again soon; nobody will be woken for that.
+const WANTS_BODY: u32 = 16; // It has read all of the request's body that it was given, and wants more.
+
+struct Wakeup {
+    woken: bool,
+    polling: bool,
+    by: Option<wasmoor_http_waker_t>,
+}
+
+struct Alarm(Mutex<Wakeup>);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut state = self.0.lock().unwrap();
+        if state.woken {
+            return;
+        }
+        state.woken = true;
+        if let (false, Some(by)) = (state.polling, state.by) {
+            (by.wake)(by.data);
+        }
+    }
+}
+
+/// The request's body on its way from the caller to the guest.
+#[derive(Default)]
+struct Inbox {
+    chunks: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+    ended: bool,
+    broken: bool,
+    wanted: bool,
+    reader: Option<Waker>,
+}
+
+struct Incoming(Arc<Mutex<Inbox>>);
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Error>>> {
+        let mut inbox = self.0.lock().unwrap();
+        if let Some(chunk) = inbox.chunks.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        if inbox.broken {
+            return Poll::Ready(Some(Err(Error::ConnectionTerminated)));
+        }
+        if let Some(trailers) = inbox.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        if inbox.ended {
+            return Poll::Ready(None);
+        }
+        inbox.wanted = true;
+        inbox.reader = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Inbox {
+    fn wake(&mut self) -> Option<Waker> {
+        self.wanted = false;
+        self.reader.take()
+    }
+}
+
+/// The response on its way back.
+#[derive(Default)]
+struct Outbox {
+    outcome: Option<Outcome>,
+}
+
+#[allow(non_camel_case_types)] // As C has it.
+pub struct wasmoor_http_request_t {
+    guest: Option<Pin<Box<dyn Future<Output = Result<()>>>>>,
+    alarm: Arc<Alarm>,
+    waker: Waker,
+    inbox: Option<Arc<Mutex<Inbox>>>,
+    outbox: Arc<Mutex<Outbox>>,
+    outcome: Option<Outcome>,
+    chunk: Bytes,
+    trailers: Option<HeaderMap>,
+    error: Option<wasmtime::Error>,
+    ended: u32,
+}
+
+fn bytes<'a>(data: *const u8, size: usize) -> &'a [u8] {
+    if size == 0 {
+        return &[];
+    }
+    unsafe { slice::from_raw_parts(data, size) }
+}
+
+fn fields(fields: *const wasmoor_http_field_t, count: usize) -> Result<HeaderMap> {
+    let mut map = HeaderMap::with_capacity(count);
+    if count == 0 {
+        return Ok(map);
+    }
+    for field in unsafe { slice::from_raw_parts(fields, count) } {
+        let name = HeaderName::from_bytes(bytes(field.name, field.name_size))?;
+        let value = HeaderValue::from_bytes(bytes(field.value, field.value_size))?;
+        map.try_append(name, value)?;
+    }
+    Ok(map)
+}
+
+fn head(head: &wasmoor_http_head_t) -> Result<Request<()>> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(bytes(head.method, head.method_size))?;
+    *request.uri_mut() = Uri::try_from(bytes(head.target, head.target_size))?;
+    *request.headers_mut() = fields(head.fields, head.field_count)?;
+    Ok(request)
+}
+
+fn begin(
+    handler: &wasmoor_http_handler_t,
+    of: &wasmoor_http_head_t,
+    limits: wasmoor_limits_t,
+    by: wasmoor_http_waker_t,
+) -> Result<wasmoor_http_request_t> {
+    let request = head(of)?;
+    let mut store = handler.new_store(limits);
+    let scheme = if of.is_tls {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
+    let inbox = of.has_body.then(Arc::<Mutex<Inbox>>::default);
+    let outbox = Arc::<Mutex<Outbox>>::default();
+    let mut http = store.data_mut().http();
+    let incoming = match &inbox {
+        Some(inbox) => {
+            http.new_incoming_request(scheme, request.map(|()| Incoming(inbox.clone())))?
+        }
+        None => http.new_incoming_request(scheme, request.map(|()| Empty::<Bytes>::new()))?,
+    };
+    let slot = outbox.clone();
+    let outparam = http.new_response_outparam_from_callback(move |outcome| {
+        slot.lock().unwrap().outcome = Some(outcome);
+    })?;
+    let guest = handle(handler, store, incoming, outparam);
+    let alarm = Arc::new(Alarm(Mutex::new(Wakeup {
+        woken: false,
+        polling: false,
+        by: Some(by),
+    })));
+    Ok(wasmoor_http_request_t {
+        guest: Some(Box::pin(guest)),
+        waker: Waker::from(alarm.clone()),
+        alarm,
+        inbox,
+        outbox,
+        outcome: None,
+        chunk: Bytes::new(),
+        trailers: None,
+        error: None,
+        ended: 0,
+    })
+}
+
+/// The guest's whole life. The store is dropped at its end, and with it what the guest left open.
+fn handle(
+    handler: &wasmoor_http_handler_t,
+    mut store: Store<crate::http::State>,
+    incoming: Resource<HostIncomingRequest>,
+    outparam: Resource<HostResponseOutparam>,
+) -> impl Future<Output = Result<()>> + use<> {
+    let pre = handler.pre.clone();
+    async move {
+        let proxy = pre.instantiate_async(&mut store).await?;
+        let handler = proxy.wasi_http_incoming_handler();
+        handler.call_handle(&mut store, incoming, outparam).await
+    }
+}
+
+impl wasmoor_http_request_t {
+    fn poll(&mut self) -> u32 {
+        let mut news = self.ended;
+        if let Some(guest) = self.guest.as_mut() {
+            let mut alarm = self.alarm.0.lock().unwrap();
+            alarm.polling = true;
+            alarm.woken = false;
+            drop(alarm);
+            let polled = {
+                let _waits_here = RUNTIME.enter();
+                let polled = guest.as_mut().poll(&mut Context::from_waker(&self.waker));
+                if polled.is_ready() {
+                    self.guest = None;
+                }
+                polled
+            };
+            let mut alarm = self.alarm.0.lock().unwrap();
+            alarm.polling = false;
+            let woken = alarm.woken;
+            drop(alarm);
+            match polled {
+                Poll::Pending if woken => news |= RUNNABLE,
+                Poll::Pending => {}
+                Poll::Ready(result) => {
+                    self.ended = if result.is_ok() { ENDED } else { FAILED };
+                    news |= self.ended;
+                    self.error = result.err();
+                }
+            }
+        }
+        if self.outcome.is_none() {
+            self.outcome = self.outbox.lock().unwrap().outcome.take();
+            if self.outcome.is_some() {
+                news |= ANSWERED;
+            }
+        }
+        if self.wants_body() {
+            news |= WANTS_BODY;
+        }
+        news
+    }
+
+    fn wants_body(&self) -> bool {
+        let inbox = self.inbox.as_ref().filter(|_| self.guest.is_some());
+        inbox.is_some_and(|inbox| inbox.lock().unwrap().wanted)
+    }
+
+    /// Hands something of the body over and wakes the guest if it waits for it.
+    fn give(&mut self, what: impl FnOnce(&mut Inbox)) {
+        let Some(inbox) = &self.inbox else { return };
+        let mut inbox = inbox.lock().unwrap();
+        what(&mut inbox);
+        let reader = inbox.wake();
+        drop(inbox);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+impl Drop for wasmoor_http_request_t {
+    fn drop(&mut self) {
+        self.alarm.0.lock().unwrap().by = None;
+        if let Some(guest) = self.guest.take() {
+            let _waits_here = RUNTIME.enter();
+            drop(guest);
+        }
+    }
+}
+
+/// A request to `handler`, under limits of its own; nothing of the guest has run yet. An error if the head is
+/// none that wasi:http can express.
+///
+/// # Safety
+/// The pointers must be valid as C's usual rules want it. All further calls for this request, deleting it
+/// included, must be made by one thread at a time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasmoor_http_request_new(
+    handler: &wasmoor_http_handler_t,
+    head: &wasmoor_http_head_t,
+    limits: &wasmoor_limits_t,
+    waker: &wasmoor_http_waker_t,
+    out: &mut *mut wasmoor_http_request_t,
+) -> Option<Box<wasmtime_error_t>> {
+    match begin(handler, head, *limits, *waker) {
+        Ok(request) => {
+            *out = Box::into_raw(Box::new(request));
+            None
+        }
+        Err(error) => Some(Box::new(wasmtime_error_t::from(error))),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_delete(_: Box<wasmoor_http_request_t>) {}
+
+/// Lets the guest run until it waits; what is new, as the constants above.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_poll(request: &mut wasmoor_http_request_t) -> u32 {
+    request.poll()
+}
+
+/// Why the guest failed; null if it did not, or if it was asked before.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_error(
+    request: &mut wasmoor_http_request_t,
+) -> Option<Box<wasmtime_error_t>> {
+    request
+        .error
+        .take()
+        .map(|error| Box::new(wasmtime_error_t::from(error)))
+}
+
+/// A part of the request's body, which is copied.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_write(
+    request: &mut wasmoor_http_request_t,
+    data: *const u8,
+    size: usize,
+) {
+    let chunk = Bytes::copy_from_slice(bytes(data, size));
+    request.give(|inbox| inbox.chunks.push_back(chunk));
+}
+
+/// The body has been given whole, with these trailers, or it breaks off. Trailers that cannot be expressed break it
+/// off.
+///
+/// # Safety
+/// `trailers` must be `count` fields.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasmoor_http_request_end(
+    request: &mut wasmoor_http_request_t,
+    whole: bool,
+    trailers: *const wasmoor_http_field_t,
+    count: usize,
+) {
+    let trailers = fields(trailers, count);
+    request.give(|inbox| match trailers {
+        Ok(trailers) if whole => {
+            inbox.trailers = (!trailers.is_empty()).then_some(trailers);
+            inbox.ended = true;
+        }
+        _ => inbox.broken = true,
+    });
+}
+
+fn visit_all(fields: &HeaderMap, visit: wasmoor_http_visit_t, data: *mut c_void) {
+    for (name, value) in fields {
+        let (name, value) = (name.as_str(), value.as_bytes());
+        visit(data, name.as_ptr(), name.len(), value.as_ptr(), value.len());
+    }
+}
+
+/// The status of the response, whose fields are visited; 0 if the guest answered with an error, whose name is
+/// visited as a value.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_head(
+    request: &wasmoor_http_request_t,
+    visit: wasmoor_http_visit_t,
+    data: *mut c_void,
+) -> u16 {
+    match &request.outcome {
+        Some(Ok(response)) => {
+            visit_all(response.headers(), visit, data);
+            response.status().as_u16()
+        }
+        Some(Err(code)) => {
+            let text = format!("{code:?}");
+            visit(data, std::ptr::null(), 0, text.as_ptr(), text.len());
+            0
+        }
+        None => 0,
+    }
+}
+
+const NOTHING_YET: u32 = 0;
+const CHUNK: u32 = 1;
+const END: u32 = 2;
+const TRAILERS: u32 = 3; // The end, with wasmoor_http_request_trailers.
+const BROKEN_OFF: u32 = 4;
+
+fn next_frame(body: &mut WasiBody) -> Poll<Option<std::result::Result<Frame<Bytes>, Error>>> {
+    // Nobody is woken: more comes of polling the guest only.
+    Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The next part of the response's body, which stays valid until the next call for this request.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_read(
+    request: &mut wasmoor_http_request_t,
+    data: &mut *const u8,
+    size: &mut usize,
+) -> u32 {
+    let Some(Ok(response)) = request.outcome.as_mut() else {
+        return END;
+    };
+    match next_frame(response.body_mut()) {
+        Poll::Pending => NOTHING_YET,
+        Poll::Ready(None) => END,
+        Poll::Ready(Some(Err(_))) => BROKEN_OFF,
+        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+            Ok(chunk) => {
+                request.chunk = chunk;
+                *data = request.chunk.as_ptr();
+                *size = request.chunk.len();
+                CHUNK
+            }
+            Err(frame) => {
+                request.trailers = frame.into_trailers().ok();
+                TRAILERS
+            }
+        },
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_trailers(
+    request: &wasmoor_http_request_t,
+    visit: wasmoor_http_visit_t,
+    data: *mut c_void,
+) {
+    if let Some(trailers) = &request.trailers {
+        visit_all(trailers, visit, data);
+    }
+}
