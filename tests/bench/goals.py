@@ -141,6 +141,10 @@ GOALS = [
          Side("list", "wasmtime-precompiled"), kind=AT_LEAST),
     Goal("1 GiB copied, whole process: times as fast", 1.2, Side("copy", "wasmoor"),
          Side("copy", "wasmtime-precompiled"), kind=AT_LEAST),
+    Goal("wasi:http hello: requests a second, of wasmtime serve", 1.3, Side("http-hello", "wasmoor", "rate"),
+         Side("http-hello", "wasmtime-serve", "rate"), AT_LEAST),
+    Goal("wasi:http hello: requests a second, of wasmtime serve tuned", 1.3, Side("http-hello", "wasmoor", "rate"),
+         Side("http-hello", "wasmtime-serve-tuned", "rate"), AT_LEAST),
     *_containers(),
     *_shims(),
 ]
