@@ -29,6 +29,9 @@ constexpr std::chrono::seconds kQuiet{1};
 
 using Clock = std::chrono::steady_clock;
 
+// How often a shim that serves nobody looks whether it is to go.
+constexpr std::chrono::seconds kForgotten{10};
+constexpr int kMostIdleLooks = 3;  // Of one that somebody is connected to, and asks nothing of.
 constexpr std::chrono::milliseconds kFarewell{500}, kBetweenLooks{2};
 
 class PublishedEvents : public task::Events {
@@ -102,6 +105,7 @@ class Server {
     TRY(service.AddTo(&server));
     TRY(server.Listen(std::move(listening)));
     log_.Write(Level::kDebug, fmt::format("serving at {}", settings_.socket_path));
+    EndIfForgotten(*sandbox, *pod);
     loop_->Run();
     log_.Write(Level::kDebug, "ending");
     return {};
@@ -116,6 +120,20 @@ class Server {
     ending_ = loop_->After(containerd::Publisher::kPatience, [this] { loop_->Stop(); });
   }
 
+  // containerd may have been killed after it has started this and before it has asked for anything,
+  // or between its last question and Shutdown: then nobody knows of this process any more. (1.6 may
+  // find it again, and stay connected without ever asking.)
+  void EndIfForgotten(const sandbox::Sandbox& sandbox, const sandbox::Pod& pod) {
+    forgotten_ = loop_->After(kForgotten, [this, &sandbox, &pod] {
+      const bool is_idle =
+          sandbox.Ids().empty() && !pod.info().running && server_->open_calls() == 0;
+      idle_looks_ = is_idle ? idle_looks_ + 1 : 0;
+      if (is_idle && (server_->connections() == 0 || idle_looks_ >= kMostIdleLooks))
+        return ShutDown();
+      EndIfForgotten(sandbox, pod);
+    });
+  }
+
   // Whoever asked hangs up once the answer has arrived. A client in Go that sees both at once may
   // take the end of the connection for the answer (ttrpc: closed).
   void EndWhenAlone(Clock::time_point at_last) {
@@ -128,7 +146,8 @@ class Server {
   std::unique_ptr<loop::Loop> loop_;
   std::unique_ptr<containerd::Publisher> publisher_;
   ttrpc::Server* server_ = nullptr;  // While it runs.
-  loop::Timer ending_;
+  loop::Timer ending_, forgotten_;
+  int idle_looks_ = 0;
 };
 
 }  // namespace

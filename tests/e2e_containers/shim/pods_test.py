@@ -32,6 +32,8 @@ CONFIG = {
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{stand.PAUSE}"
   restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wasmtime]
   runtime_type = "{RUNTIME}"
 """,
@@ -73,7 +75,11 @@ class PodTest:
             path = self.logs / f"{container}.log"
             text = path.read_text() if path.exists() else ""
             return text if text.count("\n") >= lines else ""
-        return [line.split(" ", 3)[3] for line in until(read, f"{container} has printed").splitlines()]
+        return [line.split(" ", 3)[3] for line in until(
+            read, f"{container} has printed {lines} lines; in {self.logs} is {self.logged()}").splitlines()]
+
+    def logged(self):
+        return {path.name: path.read_text() for path in self.logs.glob("*.log")}
 
     def test_a_wasm_container_runs_beside_an_ordinary_one_in_one_shim(self):
         wasm = self.pod.start("wasm", WASM_IMAGE, ["/sleep.wasm"])

@@ -238,6 +238,13 @@ class LifeTest(ShimTest):
         until(lambda: not pathlib.Path(f"/proc/{server}/exe").exists(), "the shim has ended", 15)
 
 
+    def test_a_shim_that_nobody_knows_of_goes_by_itself(self):
+        identifier, bundle = self.bundle(SLEEP)
+        shim.start(identifier, bundle)
+        self.assertEqual(len(shim.servers()), 1)
+        until(lambda: not shim.servers(), "the shim has ended", 30)
+
+
 class ProgramTest(ShimTest):
     def test_exit_codes_and_output_are_the_guests(self):
         self.assertEqual(self.output(self.task(["/hello.wasm"])), (0, "Hello from wasm!\n", ""))
