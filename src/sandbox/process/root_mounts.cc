@@ -75,10 +75,14 @@ Result<os::Fd> OpenMappedOverlay(const RootMount& mount, MountOptions options,
                                  const os::Fd& user_namespace) {
   os::FilesystemContext context = TRY(os::FilesystemContext::Open(mount.type.c_str()));
   const std::string layers = Take(kLower, &options.data);
+  // Open until the overlay is made: what is mounted nowhere goes with its last descriptor, and an
+  // overlay takes no layer that has gone so.
+  std::vector<os::Fd> copies;
   for (size_t at = 0; at < layers.size();) {
     const size_t end = std::min(layers.find(':', at), layers.size());
     const std::string layer = layers.substr(at, end - at);
-    const os::Fd copy = TRY_AS(os::CloneMount(layer.c_str(), os::Depth::kThisMount), "{}", layer);
+    copies.push_back(TRY_AS(os::CloneMount(layer.c_str(), os::Depth::kThisMount), "{}", layer));
+    const os::Fd& copy = copies.back();
     TRY_AS(os::SetMountIds(copy, user_namespace, os::Depth::kThisMount), "idmap of {}", layer);
     TRY(context.SetFile("lowerdir+", copy));
     at = end + 1;
