@@ -21,10 +21,17 @@ Status WriteText(const std::string& path, std::string_view text) {
   return {};
 }
 
-// A group that somebody else has made.
+// A group that somebody else has made, in whatever hierarchies.
 Status JoinGroup(const std::string& group) {
-  for (const cgroup::Hierarchy& hierarchy : TRY(cgroup::Root::Detect()).hierarchies())
-    TRY(WriteText(hierarchy.mount_point + group + "/cgroup.procs", "0"));
+  const cgroup::Root root = TRY(cgroup::Root::Detect());
+  bool joined = false;
+  for (const cgroup::Hierarchy& hierarchy : root.hierarchies()) {
+    const Status written = WriteText(hierarchy.mount_point + group + "/cgroup.procs", "0");
+    if (!written && written.error().error_number() == ENOENT) continue;
+    TRY(written);
+    joined = true;
+  }
+  if (!joined) return Fail(Code::kNotFound, "shim_cgroup: there is no control group {}", group);
   return {};
 }
 
