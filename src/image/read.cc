@@ -9,6 +9,7 @@
 #include "base/sha256.h"
 #include "image/archive.h"
 #include "image/documents.h"
+#include "wasmoor/os/file.h"
 
 namespace wasmoor::image {
 namespace {
@@ -51,6 +52,7 @@ Result<Stored> ReadEntry(ArchiveReader& reader, const Entry& entry, bool keep) {
 Result<Content> ReadContent(const os::Fd& file) {
   Content content;
   ArchiveReader reader = TRY(ArchiveReader::Create(file));
+  const auto whole = static_cast<uint64_t>(TRY(os::Stat(file)).st_size);
   uint64_t kept = 0;
   const std::string folder = std::string(kBlobs) + '/';
   for (Entry entry; TRY(reader.Next(entry));) {
@@ -58,6 +60,9 @@ Result<Content> ReadContent(const os::Fd& file) {
     if (!S_ISREG(entry.mode)) continue;
     const bool is_blob = entry.path.starts_with(folder);
     if (!is_blob && entry.path != kLayoutFile && entry.path != kIndexFile) continue;
+    // Sparse: its zeros could be read for years.
+    if (entry.bytes > whole)
+      return Fail(Code::kInvalidArgument, "{}: has more bytes than the archive", entry.path);
     const bool keep = entry.bytes <= kMostOfDocument && kept + entry.bytes <= kMostOfDocuments;
     if (keep) kept += entry.bytes;
     Stored stored = TRY(ReadEntry(reader, entry, keep));

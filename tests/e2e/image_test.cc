@@ -261,6 +261,17 @@ TEST_F(ImageTest, InspectSaysWhatIsWrongWithAnArchive) {
   EXPECT_THAT(Image({"inspect", Guest("hello")}), AllOf(Ends(126), Prints("")));
   EXPECT_THAT(Image({"inspect", "nothing.tar"}), Ends(127));
   EXPECT_THAT(Image({"inspect", "."}), AllOf(Ends(126), Complains(HasSubstr("is a directory"))));
+  // A blob of a terabyte of zeros, in an archive of some kilobytes.
+  const fs::path blobs = MakeDirectory("sparse") / "blobs/sha256";
+  fs::create_directories(blobs);
+  WriteFile(blobs / std::string(64, '0'), "");
+  fs::resize_file(blobs / std::string(64, '0'), uint64_t{1} << 40);
+  ASSERT_THAT(Command({"tar", "--sparse", "-C", (scratch / "sparse").native(), "-cf",
+                       (work / "sparse.tar").native(), "blobs"})
+                  .Run(),
+              Ends(0));
+  EXPECT_THAT(Image({"inspect", "sparse.tar"}),
+              AllOf(Ends(126), Complains(HasSubstr("more bytes than the archive"))));
   EXPECT_THAT(Image({"inspect", "hello.tar"}),
               AllOf(Ends(0), Prints(HasSubstr("entrypoint\t/hello.wasm"))));
 }

@@ -78,6 +78,9 @@ TEST(SeedsTest, AnswersOfServersAreReadOrRefused) {
 TEST(SeedsTest, ImagesSayWhatTheyConsistOfOrAreRefused) {
   RunThrough("image_documents_fuzz", ImageDocuments, 3000);
 }
+TEST(SeedsTest, ArchivesOfImagesAreSoundOrRefused) {
+  RunThrough("image_archive_fuzz", ImageArchive, 3000);
+}
 TEST(SeedsTest, ModulesEndOrAreRefused) { RunThrough("module_fuzz", Module, 300); }
 TEST(SeedsTest, FiltersInTheCacheAreWhatWasStored) {
   RunThrough("seccomp_entry_fuzz", SeccompEntry, 1000);

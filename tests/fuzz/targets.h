@@ -17,6 +17,7 @@ void ChannelMessage(Bytes input);  // Between a runtime and its child.
 void ContainerTexts(Bytes input);  // Mount options, names, control groups' texts and statistics.
 void GrpcAnswers(Bytes input);     // What a server of gRPC sends.
 void ImageDocuments(Bytes input);  // Indexes and manifests of images.
+void ImageArchive(Bytes input);    // An archive of images; its documents; names of images.
 void JailState(Bytes input);       // What is kept of a container.
 void Module(Bytes input);          // Compile and run a module of anybody's.
 void SeccompEntry(Bytes input);    // A file of the cache of filters.
