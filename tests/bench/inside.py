@@ -6,7 +6,7 @@ import re
 import subprocess
 
 # A benchmark is named WORKLOAD/CONTENDER, which google-benchmark follows with how it was run.
-NAME = re.compile(r"(?P<workload>.+)/(?P<contender>wasmoor|wasmtime(?:-[a-z]+)?|with|without)(?:/real_time"
+NAME = re.compile(r"(?P<workload>.+)/(?P<contender>wasmoor|wasmtime(?:-[a-z]+)?|go|with|without)(?:/real_time"
                   r"|/process_time|/iterations:\d+|/repeats:\d+)*(?P<threads>/threads:\d+)?$")
 TO_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 

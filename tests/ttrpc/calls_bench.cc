@@ -49,8 +49,9 @@ wasmoor::test::Child OurPeer(const std::string& path) {
   });
 }
 
-// Keeps `at_once` calls open, and counts those that are answered.
-void Calls(benchmark::State& state, wasmoor::test::Child (*serve)(const std::string&)) {
+// Keeps so many calls open at once; a time is that of all of them.
+void Calls(benchmark::State& state, wasmoor::test::Child (*serve)(const std::string&),
+           int at_once) {
   const bench::ScratchDirectory scratch;
   const std::string path = scratch / "socket";
   const wasmoor::test::Child server = serve(path);
@@ -64,7 +65,6 @@ void Calls(benchmark::State& state, wasmoor::test::Child (*serve)(const std::str
   ::test::PeerClient peer(*connected);
   Bytes request;
   request.set_value(std::string(100, 'x'));
-  const auto at_once = static_cast<int>(state.range(0));
   for (auto _ : state) {
     int answered = 0;
     for (int i = 0; i < at_once; ++i)
@@ -74,14 +74,19 @@ void Calls(benchmark::State& state, wasmoor::test::Child (*serve)(const std::str
   state.SetItemsProcessed(state.iterations() * at_once);
 }
 
-void Ours(benchmark::State& state) { Calls(state, OurPeer); }
-BENCHMARK(Ours)->Name("ttrpc/calls/wasmoor")->Arg(1)->Arg(32)->UseRealTime();
+wasmoor::test::Child GosPeer(const std::string& path) { return test::GoPeer("serve", path); }
 
-void Gos(benchmark::State& state) {
-  if (!test::HaveGoPeer()) return state.SkipWithError("needs Go, which the build did not find");
-  Calls(state, [](const std::string& path) { return test::GoPeer("serve", path); });
-}
-BENCHMARK(Gos)->Name("ttrpc/calls/go")->Arg(1)->Arg(32)->UseRealTime();
+const bool kRegistered = [] {
+  for (const int at_once : {1, 32}) {
+    const std::string workload = "ttrpc/" + std::to_string(at_once) + " at once/";
+    benchmark::RegisterBenchmark((workload + "wasmoor").c_str(), Calls, OurPeer, at_once)
+        ->UseRealTime();
+    // Not there where the build found no Go.
+    if (!test::HaveGoPeer()) continue;
+    benchmark::RegisterBenchmark((workload + "go").c_str(), Calls, GosPeer, at_once)->UseRealTime();
+  }
+  return true;
+}();
 
 }  // namespace
 }  // namespace wasmoor::ttrpc
