@@ -9,10 +9,6 @@ MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "kubernetes
 
 
 class ManifestsTest(Case):
-    def setUp(self):
-        super().setUp()
-        self.node.containerd.import_image(self.node.build / "images" / "wasmtest.tar")
-
     def apply(self, name, *options):
         # What a registry has, this node has by another name.
         text = (MANIFESTS / name).read_text().replace("docker.io/library/busybox:1.36", node_images.NATIVE)

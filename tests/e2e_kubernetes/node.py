@@ -96,7 +96,7 @@ def running(build, runtime, kubernetes, containerd_folder, scratch, cgroup):
     os.environ["PATH"] = f"{build / 'bin'}:{os.environ['PATH']}"
     with daemon.Containerd(containerd_folder, scratch / "containerd", "k8s.io", build / "bin" / "wasmoor-runtime",
                            config) as containerd:
-        archives = node_images.make(scratch, build / "guests")
+        archives = [*node_images.make(scratch, build / "guests"), build / "images" / "wasmtest.tar"]
         if runtime == "wasmtime":
             archives += node_images.make_artifacts(scratch, build)
         for archive in archives:
