@@ -61,7 +61,8 @@ Status Collect(Tree& tree, const std::string& source, const std::string& path, L
   if (!path.empty()) TRY(Put(tree, path, {{.mode = kFolder}, source}));
   const os::Fd folder = TRY(os::OpenAt(os::Fd(AT_FDCWD), source.c_str(), O_RDONLY | O_DIRECTORY));
   for (const std::string& name : TRY_AS(os::ReadNames(folder), "{}", source))
-    TRY(Collect(tree, source + '/' + name, path.empty() ? name : path + '/' + name, Links::kKeep));
+    TRY(Collect(tree, fmt::format("{}/{}", source, name),
+                path.empty() ? name : fmt::format("{}/{}", path, name), Links::kKeep));
   return {};
 }
 

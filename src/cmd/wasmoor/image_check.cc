@@ -132,7 +132,7 @@ Status ImageCommand::CheckExecution() {
   recipe_.arguments.assign(words_.begin() + 1, words_.end());
   for (std::string& variable : recipe_.environment) {
     const auto [name, value] = TRY(ParseVariable(variable));
-    variable = name + '=' + value;
+    variable = fmt::format("{}={}", name, value);
   }
   if (!recipe_.working_directory.empty() && recipe_.working_directory.front() != '/')
     return Fail(Code::kInvalidArgument, "--workdir '{}': must be an absolute path",
