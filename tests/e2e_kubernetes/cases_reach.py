@@ -9,7 +9,9 @@ import unittest
 import terminal
 
 from case import Case
-from pods import native, shell, sidecar, wasm
+from pods import limits, native, shell, sidecar, wasm
+
+LONG = 100  # Seconds of grace that no test waits for.
 
 
 class ExecTest(Case):
@@ -119,6 +121,25 @@ class NetworkTest(Case):
         with self.forwarded(pod, 8080) as port:
             self.assertEqual(self.get(port, "/hello.wasm")[1][:4], b"\0asm")
             self.assertEqual(self.get(port, "/nothing")[0], 404)
+
+    def test_a_component_that_serves_http_is_probed_and_forwarded_to_and_ends_at_once(self):
+        probes = {kind: {"httpGet": {"path": path, "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5}
+                  for kind, path in (("readinessProbe", "/"), ("livenessProbe", "/status/204"))}
+        pod = self.pod(wasm("main", "web-component", **probes, resources=limits(cpu="500m", memory="128Mi"), env=[
+            {"name": "WASMTIME_HTTP_PROXY_SOCKET_ADDR", "value": "0.0.0.0:8080"}]),
+            terminationGracePeriodSeconds=LONG, restartPolicy="Always").wait_ready()
+        with self.forwarded(pod, 8080) as port:
+            status, body = self.get(port, "/")
+            self.assertEqual((status, body.strip()), (200, b"Hello from wasi:http!"))
+            self.assertEqual(self.get(port, "/status/404")[0], 404)
+        self.assertEqual(pod.restarts("main"), 0)
+        self.assertLess(pod.delete(), LONG / 4)
+
+    def test_a_component_whose_http_probe_fails_is_started_again(self):
+        pod = self.pod(wasm("main", "web-component", livenessProbe={
+            "httpGet": {"path": "/status/500", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5}, env=[
+            {"name": "WASMTIME_HTTP_PROXY_SOCKET_ADDR", "value": "0.0.0.0:8080"}]), restartPolicy="Always")
+        pod.wait("a restart", lambda: pod.restarts("main") >= 1)
 
     def test_pods_reach_each_other(self):
         web = self.pod(wasm("main", "sleep"), native("web", "httpd", "-f", "-p", "8080", "-h", "/"), ending="web")

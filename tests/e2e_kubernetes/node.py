@@ -92,8 +92,9 @@ def running(build, runtime, kubernetes, containerd_folder, scratch, cgroup):
     cluster.write_cni(networks)
     config = (CONTAINERD + OURS[runtime]).format(plugins=cluster.CNI_PLUGINS, networks=networks,
                                                  pause=node_images.PAUSE, binaries=build / "bin")
-    # containerd finds the shim there.
+    # containerd finds the shim there, and the shim has a cache of modules that is empty at first.
     os.environ["PATH"] = f"{build / 'bin'}:{os.environ['PATH']}"
+    os.environ["XDG_CACHE_HOME"] = str(scratch / "cache")
     with daemon.Containerd(containerd_folder, scratch / "containerd", "k8s.io", build / "bin" / "wasmoor-runtime",
                            config) as containerd:
         archives = [*node_images.make(scratch, build / "guests"), build / "images" / "wasmtest.tar"]
@@ -125,9 +126,9 @@ def processes():
 
 
 def wait_for_quiet(node, before):
-    """Gives what has been told to end a moment for it."""
+    """Gives what has been told to end a moment for it, and the shim's compilers time to end by themselves."""
     with contextlib.suppress(AssertionError):
-        wait_for("only what was there is there", lambda: set(processes()) <= {*before, node.containerd.pid}, 5)
+        wait_for("only what was there is there", lambda: set(processes()) <= {*before, node.containerd.pid}, 60)
 
 
 def pss(pid):

@@ -14,7 +14,7 @@ WASM = "docker.io/test/guests:1"
 APPLETS = ("cat", "cp", "echo", "false", "grep", "httpd", "id", "kill", "ls", "nc", "ps", "rm", "seq", "sh", "sleep",
            "stat", "tail", "test", "touch", "true", "tty", "wget")
 GUESTS = ("args", "cat", "copy", "exit42", "grow", "hello", "hello-component", "list", "loop", "read", "sieve", "sleep",
-          "terminal", "trap", "walk")
+          "terminal", "trap", "walk", "web-component")
 
 
 # Images that are a guest and nothing else: {name: options of `wasmoor image build`}.
