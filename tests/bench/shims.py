@@ -126,7 +126,7 @@ class Stand:
             raise ShimError(f"{shim.name}: {done.stderr.strip()}")
         report = json.loads(done.stdout.splitlines()[-1])
         if shim.name == contest.OURS and done.returncode != 0:
-            raise ShimError(f"{report['failures']} {report['wrong_events']}")
+            raise ShimError(f"{report['failures']} {report['wrong_events']} {done.stderr.strip()}")
         report["cpu_ns"] = spent.nanoseconds - report["own_cpu_ns"] if spent.nanoseconds else None
         return report
 

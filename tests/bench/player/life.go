@@ -216,6 +216,9 @@ func (l *life) release() error {
 	if l.output != nil {
 		l.output.stdin.Close()
 	}
+	if l.bundle != nil && l.bundle.unmount() {
+		l.player.leftMounted()
+	}
 	return errors.Join(problems...)
 }
 

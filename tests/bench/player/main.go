@@ -3,7 +3,8 @@
 //	player play [OPTION...] --shim PATH --rootfs FOLDER -- WORD...
 //	player client [OPTION...] --runtime NAME --image NAME [-- WORD...]
 //
-// The report is one line of JSON. The status is 0 if nothing failed and all events came, each in its place.
+// The report is one line of JSON. The status is 0 if nothing failed, all events came, each in its place, and nothing is
+// left mounted.
 package main
 
 import (
@@ -29,6 +30,7 @@ type report struct {
 	Failed   int                `json:"failed"`
 	Failures []string           `json:"failures"`
 	CutShort int                `json:"cut_short"`
+	Mounted  int                `json:"left_mounted"`
 	Disorder int                `json:"tasks_with_wrong_events"`
 	Wrong    []string           `json:"wrong_events"`
 	OwnCPU   int64              `json:"own_cpu_ns"` // Of this program, from its start.
@@ -41,8 +43,9 @@ func (r *report) print() error {
 		return err
 	}
 	fmt.Println(string(line))
-	if r.Failed > 0 || r.Disorder > 0 {
-		return fmt.Errorf("%d failures, %d tasks with other events than they must have", r.Failed, r.Disorder)
+	if r.Failed > 0 || r.Disorder > 0 || r.Mounted > 0 {
+		return fmt.Errorf("%d failures, %d tasks with other events than they must have, %d left mounted", r.Failed,
+			r.Disorder, r.Mounted)
 	}
 	return nil
 }
@@ -143,7 +146,7 @@ func (p *player) report(tasks, parallel int, pause, words []string) error {
 	}
 	made := newReport(tasks, parallel, took, p.times)
 	made.Failed, made.Failures = p.failed, p.failures
-	made.CutShort = p.cutShort
+	made.CutShort, made.Mounted = p.cutShort, p.mounted
 	made.Disorder, made.Wrong = len(p.disorder), p.disorder[:min(len(p.disorder), 10)]
 	return made.print()
 }

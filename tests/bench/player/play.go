@@ -39,6 +39,7 @@ type player struct {
 	failures []string
 	failed   int
 	cutShort int      // Tasks whose shim was killed before they were deleted, as was asked for.
+	mounted  int      // Tasks whose rootfs was still mounted after they were deleted.
 	disorder []string // Tasks whose events were not what they must be, and what they were.
 }
 
@@ -49,6 +50,12 @@ func (p *player) fail(id string, err error) {
 	if len(p.failures) < 10 {
 		p.failures = append(p.failures, id+": "+err.Error())
 	}
+}
+
+func (p *player) leftMounted() {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	p.mounted++
 }
 
 // each runs `work` for every task, `parallel` at any moment.
