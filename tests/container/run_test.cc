@@ -41,6 +41,18 @@ TEST_F(RunTest, AComponentRunsAsWell) {
   EXPECT_EQ(Run(bare).output, "Hello from wasm!\n");
 }
 
+// Their processes are clones of one, and of its random generators as far as that has any.
+TEST_F(RunTest, RandomIsAnotherInEachContainer) {
+  for (const char* guest : {"random", "random-component"}) {
+    json bare = Guest(guest);
+    bare["mounts"] = json::array();  // No /dev/urandom either.
+    const Ran first = Run(bare), second = Run(bare);
+    EXPECT_THAT(first.output, MatchesRegex("[0-9a-f]{64}\n"));
+    EXPECT_THAT(second.output, MatchesRegex("[0-9a-f]{64}\n"));
+    EXPECT_NE(first.output, second.output) << guest;
+  }
+}
+
 TEST_F(RunTest, StatusesAreTheGuestsOwn) {
   EXPECT_EQ(RunGuest("exit42").status, 42);
   const Ran trap = RunGuest("trap");

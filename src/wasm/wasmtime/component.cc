@@ -114,11 +114,10 @@ Result<std::unique_ptr<Instance>> ComponentModule::NewInstance(InstanceOptions o
   const std::vector<MissingImport> missing = MissingInterfaces(Imports());
   if (!missing.empty()) return Fail(Code::kFailedPrecondition, "{}", DescribeMissing(missing));
   const wasmtime_component_linker_t* linker = TRY(Linker());
-  const wasi::Grants none;
-  const wasi::Grants& grants = options.grants != nullptr ? *options.grants : none;
+  const wasi::Grants* const grants = options.grants;
   auto instance = std::make_unique<ComponentInstance>(shared_from_this(), shared_, engine_, linker,
                                                       std::move(options));
-  TRY(instance->Grant(grants));
+  if (grants != nullptr) TRY(instance->Grant(*grants));
   return instance;
 }
 
@@ -142,6 +141,7 @@ ComponentInstance::ComponentInstance(std::shared_ptr<const ComponentModule> modu
 }
 
 Status ComponentInstance::Grant(const wasi::Grants& grants) {
+  granted_ = true;
   if (!grants.listeners.empty()) {
     return Fail(Code::kUnimplemented,
                 "a component cannot be given a listening socket ({}): WASI 0.2 opens its own",
@@ -168,6 +168,9 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
 
 Result<std::optional<Exit>> ComponentInstance::Instantiate(
     std::optional<Clock::time_point> deadline) {
+  // Not before it runs: the engine's WASI seeds the thread's random generator, of which a process
+  // that is cloned from this one would have a copy.
+  if (!granted_) TRY(Grant({}));
   std::string refusal;
   bool made = false;
   Exit exit = TRY(guest_.Run(deadline, [&] {

@@ -52,7 +52,7 @@ class ComponentInstance : public Instance {
                     wasm_engine_t* engine, const wasmtime_component_linker_t* linker,
                     InstanceOptions options);
 
-  // Hands the grants to the engine's WASI; call once, before Run.
+  // Hands the grants to the engine's WASI; call at most once, before Run.
   Status Grant(const wasi::Grants& grants);
 
   Result<Exit> Run(const Invocation& invocation) override;
@@ -71,7 +71,7 @@ class ComponentInstance : public Instance {
   const wasmtime_component_linker_t* const linker_;
   Guest guest_;
   wasmtime_component_instance_t instance_ = {};
-  bool instantiated_ = false;
+  bool granted_ = false, instantiated_ = false;
 };
 
 }  // namespace wasmoor::wasm::wasmtime
