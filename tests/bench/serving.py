@@ -86,6 +86,9 @@ def run(build, wasmtime, scratch, sizes, table, say):
     if shutil.which("wrk") is None:
         say("no wrk on this machine: serving is not measured")
         return
+    if not (build / "guests" / f"{GUEST}.wasm").exists():
+        say("no component to serve was built: serving is not measured")
+        return
     with contextlib.ExitStack() as servers:
         addresses = {name: servers.enter_context(serving(*one))
                      for name, one in contenders(build, wasmtime, scratch).items()}
