@@ -173,9 +173,9 @@ void LiveContainer::ReportGuestOutOfMemory() {
 
 void LiveContainer::ReportOutOfMemory() {
   std::array<char, 4096> events;
-  bool any = false;
-  while (::read(out_of_memory_.get(), events.data(), events.size()) > 0) any = true;
-  if (!any) return;
+  while (::read(out_of_memory_.get(), events.data(), events.size()) > 0) was_short_ = true;
+  // The event comes before the kill is counted, which may be seen at the end only.
+  if (!was_short_) return;
   const auto stats = container_->ReadStats();
   // The group is gone, which is an event as well.
   if (!stats || !stats->memory) memory_ = loop::Source();

@@ -117,6 +117,7 @@ class LiveContainer : public Container {
   Done<void> removed_;
   os::Fd out_of_memory_;
   loop::Source memory_;  // Destroyed before what it watches.
+  bool was_short_ = false;  // Of memory, once.
   uint64_t oom_kills_ = 0;
 };
 
