@@ -33,7 +33,7 @@ Result<std::unique_ptr<Sink>> FifoSink::Open(loop::Loop& loop, const os::Fd& pla
 }
 
 void FifoSink::Ended() {
-  if (BytesIn(reader_) == 0) return;
+  if (BytesIn(reader_) == 0) return WakeReaders();
   auto writer = Reopen(reader_, O_WRONLY | O_NONBLOCK);
   // Out of descriptors: what was written is there, for a reader that does not wait.
   if (!writer) return;
@@ -46,6 +46,14 @@ void FifoSink::HoldUntilRead() {
     if (BytesIn(reader_) == 0) return writer_.Close();
     pause_ = std::min(pause_ * 2, kLastLook);
     HoldUntilRead();
+  });
+}
+
+void FifoSink::WakeReaders() {
+  static_cast<void>(Reopen(reader_, O_WRONLY | O_NONBLOCK));  // And closed at once.
+  look_ = loop_.After(pause_, [this] {
+    pause_ = std::min(pause_ * 2, kLastLook);
+    WakeReaders();
   });
 }
 

@@ -26,6 +26,10 @@ class FifoSink : public Sink {
  private:
   FifoSink(loop::Loop& loop, os::Fd reader, os::Fd writer);
   void HoldUntilRead();
+  // A reader that comes after the last writer waits in its open(2) until somebody opens the FIFO
+  // for writing, were it for a moment: again and again, for nothing tells that one waits.
+  // containerd removes no task before it has seen the end of its streams.
+  void WakeReaders();
 
   loop::Loop& loop_;
   const os::Fd reader_;

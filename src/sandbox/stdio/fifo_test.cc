@@ -45,6 +45,13 @@ TEST_F(FifoTest, AReaderThatComesAfterTheEndFindsEverythingAndTheEnd) {
   EXPECT_EQ(scratch_.Read("found"), "last words\n");
 }
 
+TEST_F(FifoTest, AReaderThatComesAfterTheEndOfWhatWroteNothingFindsTheEnd) {
+  OpenAll();
+  EXPECT_EQ(EndOf(Start("true")), 0);
+  EXPECT_LT(Finish(), 500ms);
+  for (int reader = 0; reader < 2; ++reader) EXPECT_EQ(EndOf(Script("cat " + Path("err"), {})), 0);
+}
+
 TEST_F(FifoTest, AProcessDoesNotNoticeThatItsReaderWasRestarted) {
   OpenAll();
   os::Fd reader = OpenNow(Path("out"), O_RDONLY);
