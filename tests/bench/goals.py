@@ -105,6 +105,8 @@ def _shims():
 
     for parallel, limit in ((1, 5), (8, 8), (300, 12)):
         yield rate(f"shim, tasks without containerd, {parallel} at once", limit, f"shim-tasks-{parallel}", "runwasi")
+    yield Goal("shim, tasks without containerd: failed, or with an event out of place", 0,
+               Side("shim-tasks", "wasmoor", "faults"), digits=0)
     for contender in ("runwasi", "runc"):
         yield rate("shim, tasks with containerd, 8 at once", 1.8, "containerd-tasks-8", contender)
     yield Goal("shim, ctr run of a cached hello: wall, of runc's native one", 0.6, Side("ctr-run", "wasmoor"),

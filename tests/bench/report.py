@@ -2,7 +2,7 @@
 
 import units
 
-FAILURES = ["failures", "disorder"]  # Shown where there are any.
+FAILURES = ["failures", "disorder", "mounted", "faults"]  # Shown where there are any.
 SHOWN = ["wall", "rate", "p99", "peak", "threads", "pss-first", "pss-further", "processes", *FAILURES]  # The JSON has all metrics; a person looks at these.
 
 

@@ -221,7 +221,7 @@ class ShimsTest(unittest.TestCase):
     def test_a_report_is_a_rate_and_the_times_of_calls(self):
         table = figures.Table()
         shims.add_report(table, "tasks", self.ours, {
-            "tasks_per_second": 250.0, "failed": 0, "tasks_with_wrong_events": 1,
+            "tasks_per_second": 250.0, "failed": 0, "tasks_with_wrong_events": 1, "left_mounted": 0,
             "times": {"create": {"median_ns": 2_000_000, "p99_ns": 9_000_000}}})
         self.assertEqual(table.get("tasks", "wasmoor", "rate").median, 250)
         self.assertRegex(report.calls_text(table), r"tasks +create +2\.00 ms \(9\.00 ms\)")

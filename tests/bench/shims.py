@@ -18,6 +18,10 @@ GROUPS = f"{runtimes.PREFIX}shims"  # The control group above all containers.
 GREETING = "Hello from wasm!"
 
 
+# What the player counts, by the metrics that it is kept as.
+FAILURES = {"failures": "failed", "disorder": "tasks_with_wrong_events", "mounted": "left_mounted"}
+
+
 class ShimError(Exception):
     """What a shim did that it must not."""
 
@@ -115,8 +119,7 @@ class Stand:
         return {**os.environ, "WASMOOR_CACHE_DIR": str(self.scratch / "shim-modules")}
 
     def play(self, shim, options, words):
-        """What the player reports, with the CPU time of all but the player. A task that fails, or an event that is
-        missing, is an error only if it is ours: peers that lose some are still compared with."""
+        """What the player reports, with the CPU time of all but the player."""
         before = _processes(set())
         with _AllCpuTime() as spent:
             done = subprocess.run([*spent.enter, *self._words(shim, options, words)], env=self._environment(), text=True,
@@ -125,8 +128,6 @@ class Stand:
         if not done.stdout.strip():
             raise ShimError(f"{shim.name}: {done.stderr.strip()}")
         report = json.loads(done.stdout.splitlines()[-1])
-        if shim.name == contest.OURS and done.returncode != 0:
-            raise ShimError(f"{report['failures']} {report['wrong_events']} {done.stderr.strip()}")
         report["cpu_ns"] = spent.nanoseconds - report["own_cpu_ns"] if spent.nanoseconds else None
         return report
 
@@ -168,8 +169,8 @@ def add_report(table, workload, shim, report):
     table.add(workload, shim.name, "rate", report["tasks_per_second"])
     if report.get("cpu_ns"):
         table.add(workload, shim.name, "cpu", report["cpu_ns"] / report["tasks"])
-    table.add(workload, shim.name, "failures", report["failed"])
-    table.add(workload, shim.name, "disorder", report["tasks_with_wrong_events"])
+    for metric, field in FAILURES.items():
+        table.add(workload, shim.name, metric, report[field])
     for step, taken in report["times"].items():
         table.add(workload, shim.name, f"call:{step}", taken["median_ns"])
         table.add(workload, shim.name, f"call:{step}:p99", taken["p99_ns"])
@@ -182,10 +183,17 @@ def tasks(stand, shims, sizes, table, say):
         say(f"shims: {workload}")
 
         def sample(shim, _turn, workload=workload, parallel=parallel, count=count):
-            options = ["--tasks", count, "--parallel", parallel, "--pause", SLEEPER, "--expect", GREETING]
-            add_report(table, workload, shim, stand.play(shim, options, shim.words("hello")))
+            options = ["--tasks", count, "--parallel", parallel, "--pause", SLEEPER, "--expect", GREETING, "--timeout", "20s"]
+            report = stand.play(shim, options, shim.words("hello"))
+            if shim.name == contest.OURS and any(report[field] for field in FAILURES.values()):
+                say(f"{shim.name}: {report['failures']} {report['wrong_events']}")
+            add_report(table, workload, shim, report)
 
         in_turn(shims, sizes.rounds, sample, say)
+    for shim in shims:
+        series = [table.get(f"shim-tasks-{parallel}", shim.name, metric) for parallel in sizes.tasks
+                  for metric in FAILURES]
+        table.add("shim-tasks", shim.name, "faults", sum(sum(one.samples) for one in series if one))
 
 
 def _pss(pid):

@@ -2,7 +2,7 @@
 
 UNIT_OF_METRIC = {"wall": "ns", "cpu": "ns", "background": "ns", "peak": "bytes", "threads": "threads",
                   "rate": "runs/s", "pss-first": "bytes", "pss-further": "bytes", "processes": "processes",
-                  "failures": "tasks", "disorder": "tasks"}
+                  "failures": "tasks", "disorder": "tasks", "mounted": "tasks", "faults": "tasks"}
 
 
 def three_digits(value):
