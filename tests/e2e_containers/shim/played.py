@@ -74,16 +74,17 @@ class Task:
 
 
 class Shim:
-    """The executable of a shim, called for bundles below `folder`, whose containers' root filesystem is `root`."""
+    """The executable of a shim, called for bundles below `folder`, whose containers' root filesystem is `root`. `events`
+    is the socket that it tells of them."""
 
-    def __init__(self, program, folder, root, cgroup, cache):
+    def __init__(self, program, folder, root, cgroup, cache, events):
         self.program = pathlib.Path(program)
         self.folder = folder
         self.root = root
         self.cache = cache
         self.cgroup = cgroup
         self._environment = {**os.environ, "MAX_SHIM_VERSION": "3", "WASMOOR_CACHE_DIR": str(cache),
-                             "TTRPC_ADDRESS": str(folder / "nobody.sock.ttrpc"),
+                             "TTRPC_ADDRESS": str(events),
                              "GRPC_ADDRESS": str(folder / "nobody.sock")}
 
     def bundle(self, identifier, words, namespace="played", group="", root=None):

@@ -1,7 +1,9 @@
 """A client of ttrpc, one call after another or many at once on a connection (containerd/ttrpc, PROTOCOL.md)."""
 
+import contextlib
 import socket
 import struct
+import threading
 
 from wire import decode, encode
 
@@ -19,6 +21,35 @@ class Failure(Exception):
         super().__init__(f"{message} (code {code})")
         self.code = code
         self.message = message
+
+
+def read_exactly(connection, length):
+    data = b""
+    while len(data) < length:
+        got = connection.recv(length - len(data))
+        if not got:
+            raise ConnectionError("the connection is closed")
+        data += got
+    return data
+
+
+def answer_everything(path):
+    """Serves at a path for good, in threads: each request is answered with an empty message."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen()
+
+    def serve(connection):
+        with connection, contextlib.suppress(OSError):
+            while True:
+                length, stream, _, _ = HEADER.unpack(read_exactly(connection, HEADER.size))
+                read_exactly(connection, length)
+                connection.sendall(HEADER.pack(0, stream, RESPONSE, 0))
+
+    def accept():
+        while True:
+            threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
 
 
 class Client:
@@ -47,8 +78,8 @@ class Client:
     def finish(self, stream):
         """The answer, whenever it comes; Failure if it is one."""
         while stream not in self._answers:
-            length, answered, kind, _ = HEADER.unpack(self._read(HEADER.size))
-            data = self._read(length)
+            length, answered, kind, _ = HEADER.unpack(read_exactly(self._socket, HEADER.size))
+            data = read_exactly(self._socket, length)
             if kind == RESPONSE:
                 self._answers[answered] = data
         answer = decode(self._answers.pop(stream))
@@ -59,12 +90,3 @@ class Client:
 
     def call(self, service, method, request):
         return self.finish(self.begin(service, method, request))
-
-    def _read(self, length):
-        data = b""
-        while len(data) < length:
-            got = self._socket.recv(length - len(data))
-            if not got:
-                raise ConnectionError("the shim has closed the connection")
-            data += got
-        return data
