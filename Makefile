@@ -42,10 +42,11 @@ bench: ## Measure, against peers in the same run; results in build/bench
 	cmake --build $(build) -j $(JOBS)
 	tests/bench/run $(build)
 
-e2e: ## Run wasm pods on a Kubernetes of one node, a real kubelet over containerd and the shim
+e2e: ## Kill shims, guests and containerd 50 times each, play 1,000 pods; run wasm pods on a Kubernetes of one node
 	@tools/install-dependencies e2e
 	cmake --preset release $(launcher) -DWASMOOR_TESTS=ON
 	cmake --build $(build) -j $(JOBS)
+	WASMOOR_LONG_TESTS=1 ctest --test-dir $(build) -R e2e_shim --output-on-failure
 	tests/e2e_kubernetes/run $(build)
 
 lint: ## Format, static analysis, the law of the rooms (SINCE=commit: only files changed since)
