@@ -197,11 +197,13 @@ def tasks(stand, shims, sizes, table, say):
 
 
 def _pss(pid):
-    """Bytes that a process has of memory, shared pages divided by who shares them (proc_pid_smaps(5))."""
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) << 10
-    return 0
+    """Bytes that a process has of memory, shared pages divided by who shares them (proc_pid_smaps(5)); None if it has
+    ended, and waits for its parent to hear of it."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    return None
 
 
 def _processes(without):
@@ -217,7 +219,8 @@ def memory(stand, shims, sizes, table, say):
         before = _processes(set())
         with stand.sleeping(shim, pods) as player:
             added = _processes(before | {player})
-            return sum(map(_pss, added)), len(added)
+            sizes_of = [size for size in map(_pss, added) if size is not None]
+            return sum(sizes_of), len(sizes_of)
 
     def sample(shim, _turn):
         first, _ = taken(shim, 1)
