@@ -12,8 +12,8 @@ namespace {
 
 // The kernel gives the lowest numbers that are free (open(2)): so many of those are all that the
 // engine's can be among.
-constexpr size_t kMostFound = 64;
-constexpr size_t kAtOnce = 128;
+constexpr size_t kMostFound = 32;
+constexpr size_t kAtOnce = 48;
 
 // Which of `count` numbers from `first` on are open: one call for all, where a list in /proc costs
 // microseconds for each that any container of this process has.
