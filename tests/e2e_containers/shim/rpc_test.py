@@ -531,7 +531,7 @@ def main():
         shim = played.Shim(program, scratch, root, cgroup, scratch / "cache", scratch / "events")
         result = unittest.main(argv=[sys.argv[0], *sys.argv[3:]], exit=False).result
         left = stand.what_is_left(cgroup, before)
-        subprocess.run(["umount", scratch], check=True)
+        subprocess.run(["umount", "--lazy", scratch], check=True)
     print("\n".join(left), file=sys.stderr)
     sys.exit(0 if result.wasSuccessful() and not left else 1)
 
