@@ -105,11 +105,6 @@ Result<oci::Spec> ReadSpec(const Place& place) {
   return oci::ParseSpec(TRY(place.ReadFile(kConfig)));
 }
 
-bool MayHaveHooks(const Place& place, std::string_view name) {
-  const auto text = place.ReadFile(kConfig);
-  return text && text->find(name) != std::string::npos;
-}
-
 tl::unexpected<Error> WrongState(std::string_view verb, const std::string& id, oci::Status status,
                                  std::string_view needed) {
   return Fail(Code::kFailedPrecondition, "cannot {} container \"{}\" that is not {}: it is {}",
@@ -219,7 +214,7 @@ Result<cgroup::Stats> Container::ReadStats() const { return TRY(OpenedGroup())->
 Result<os::Fd> Container::OomEvents() const { return TRY(OpenedGroup())->OomEvents(); }
 
 bool Container::TakesTimeToDelete() const {
-  if (MayHaveHooks(parts_->place, "poststop")) return true;
+  if (parts_->record.has_poststop) return true;
   const auto pids = Pids();
   return !pids || !pids->empty();
 }
@@ -234,7 +229,7 @@ Status Container::Delete(Force force, Warnings* warnings) {
   if (!group && !record.cgroup.empty()) ended = tl::unexpected(std::move(group).error());
   // Before the directory goes, so that they are not lost with a runtime that is killed now. What
   // cannot be read has none that could be run.
-  const auto spec = MayHaveHooks(place, "poststop") ? ReadSpec(place) : oci::Spec();
+  const auto spec = record.has_poststop ? ReadSpec(place) : oci::Spec();
   if (spec && !spec->hooks.poststop.empty())
     *warnings =
         RunEveryHook(spec->hooks.poststop, "poststop", StateOf(record, oci::Status::kStopped));

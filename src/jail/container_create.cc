@@ -150,6 +150,8 @@ Status Creation::ReadBundle() {
   record_.created = std::chrono::system_clock::now();
   record_.owner = ::geteuid();
   record_.annotations = spec.annotations;
+  record_.has_poststart = !spec.hooks.poststart.empty();
+  record_.has_poststop = !spec.hooks.poststop.empty();
   return {};
 }
 
@@ -199,7 +201,7 @@ Status Creation::TakePlace() {
 
 Status Creation::PlanGroup() {
   const std::string& path = bundle_.spec.on_linux.cgroups_path;
-  const bool systemd = settings_.systemd_cgroup;
+  const bool systemd = options_.systemd_cgroup;
   const std::string own = (systemd ? ":wasmoor:" : "/") + record_.id;
   if (!*cgroups_) *cgroups_ = TRY(cgroup::Root::Detect());
   record_.cgroup =

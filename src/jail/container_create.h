@@ -19,13 +19,9 @@ namespace wasmoor::jail {
 class Creation : public os::Pending<Containers::Created> {
  public:
   // `cgroups` is looked for if it is not known yet.
-  Creation(const Store& store, const Settings& settings, std::optional<cgroup::Root>* cgroups,
-           CreateOptions options, Executors executors)
-      : store_(store),
-        settings_(settings),
-        cgroups_(cgroups),
-        options_(std::move(options)),
-        executors_(executors) {}
+  Creation(const Store& store, std::optional<cgroup::Root>* cgroups, CreateOptions options,
+           Executors executors)
+      : store_(store), cgroups_(cgroups), options_(std::move(options)), executors_(executors) {}
   ~Creation() override;
   Creation(const Creation&) = delete;
   Creation& operator=(const Creation&) = delete;
@@ -56,7 +52,6 @@ class Creation : public os::Pending<Containers::Created> {
   void Undo();
 
   const Store& store_;
-  const Settings& settings_;
   std::optional<cgroup::Root>* const cgroups_;
   const CreateOptions options_;
   const Executors executors_;

@@ -49,10 +49,6 @@ oci::Status LookAt(const Place& place, const Record& record);
 // The configuration that was written down by Create.
 Result<oci::Spec> ReadSpec(const Place& place);
 
-// Whether the configuration may have hooks of this name: cheaper than to read it, and never wrong
-// where there are some.
-bool MayHaveHooks(const Place& place, std::string_view name);
-
 // Kills the processes that a container still has, waits for them, and removes its control group,
 // which may be null. Goes on after an error, and reports the first.
 Status EndProcesses(const Record& record, cgroup::Group* group);

@@ -52,7 +52,7 @@ Result<std::optional<Warnings>> Starting::Advance() {
   }
   if (!hooks_) {
     TRY_AS(PassStartGate(*channel_, place_->directory()), "start container \"{}\"", id_);
-    if (MayHaveHooks(*place_, "poststart")) {
+    if (record_.has_poststart) {
       hooks_ = DoAside([this] { return RunPoststartHooks(); });
       static_cast<void>(TRY(hooks_->Advance()));
       return std::nullopt;

@@ -23,24 +23,22 @@ Result<bool> ClearIfAbandoned(const Store& store, std::string_view id, const Res
 
 }  // namespace
 
-Containers::Containers(Settings settings, Store store)
-    : settings_(std::move(settings)),
-      store_(std::make_unique<Store>(std::move(store))),
+Containers::Containers(Store store)
+    : store_(std::make_unique<Store>(std::move(store))),
       cgroups_(std::make_unique<std::optional<cgroup::Root>>()) {}
 Containers::Containers(Containers&&) noexcept = default;
 Containers::~Containers() = default;
 
-Result<Containers> Containers::Open(Settings settings) {
+Result<Containers> Containers::Open(const Settings& settings) {
   Store store = TRY(Store::Open(settings.root, settings.patience));
-  return Containers(std::move(settings), std::move(store));
+  return Containers(std::move(store));
 }
 
 std::unique_ptr<os::Pending<Containers::Created>> Containers::BeginCreate(
     CreateOptions options, Executors executors) const {
   // What a killed runtime left of this name is not in the way.
   static_cast<void>(Find(options.id));
-  return std::make_unique<Creation>(*store_, settings_, cgroups_.get(), std::move(options),
-                                    executors);
+  return std::make_unique<Creation>(*store_, cgroups_.get(), std::move(options), executors);
 }
 
 Result<Containers::Created> Containers::Create(const CreateOptions& options,

@@ -55,6 +55,8 @@ std::string ToText(const Record& record) {
       {"startTime", record.init.start_time},
       {"cgroup", record.cgroup},
       {"executor", record.executor},
+      {"hasPoststart", record.has_poststart},
+      {"hasPoststop", record.has_poststop},
       {"created", std::chrono::nanoseconds(record.created.time_since_epoch()).count()},
       {"owner", record.owner},
       {"annotations", record.annotations}};
@@ -74,6 +76,9 @@ Result<Record> FromText(const std::string& text) {
     in.at("startTime").get_to(record.init.start_time);
     in.at("cgroup").get_to(record.cgroup);
     in.at("executor").get_to(record.executor);
+    // An older runtime did not say.
+    record.has_poststart = in.value("hasPoststart", true);
+    record.has_poststop = in.value("hasPoststop", true);
     record.created = std::chrono::system_clock::time_point(
         std::chrono::nanoseconds(in.at("created").get<int64_t>()));
     in.at("owner").get_to(record.owner);

@@ -50,6 +50,8 @@ struct Record {
   ProcessId init;
   std::string cgroup;    // cgroup::Group::ToText; empty before it is about to be made.
   std::string executor;  // Executor::name.
+  // Whether its configuration has hooks of these lists, which are read when it is time for them.
+  bool has_poststart = true, has_poststop = true;
   std::chrono::system_clock::time_point created;
   uid_t owner = 0;
   std::map<std::string, std::string> annotations;

@@ -54,7 +54,9 @@ struct CreateOptions : ProcessOptions {
   // The root filesystem, as a mount that is attached nowhere; the process attaches it at root.path
   // of its own mount namespace, and with that it ends. Borrowed. Null: what is at root.path.
   const os::Fd* root = nullptr;
-  bool no_pivot = false;  // Of pivot_root(2), which the root of an initramfs does not allow.
+  bool systemd_cgroup = false;  // Its control group is asked of systemd (linux.cgroupsPath has its
+                                // form then, "slice:prefix:name").
+  bool no_pivot = false;        // Of pivot_root(2), which the root of an initramfs does not allow.
 };
 
 // A process of a container. A child of this process: to be waited for by whoever wants its status,
@@ -139,9 +141,7 @@ class Container {
 };
 
 struct Settings {
-  std::string root;             // Where containers are kept; made with mode 0700.
-  bool systemd_cgroup = false;  // Control groups are asked of systemd (linux.cgroupsPath has its
-                                // form then, "slice:prefix:name").
+  std::string root;  // Where containers are kept; made with mode 0700.
   // How long a call waits for another that is at work on the same container: none at all where
   // nothing may wait.
   std::chrono::milliseconds patience = std::chrono::seconds(10);
@@ -150,7 +150,7 @@ struct Settings {
 // The containers of one state root.
 class Containers {
  public:
-  static Result<Containers> Open(Settings settings);
+  static Result<Containers> Open(const Settings& settings);
   Containers(Containers&&) noexcept;
   ~Containers();
 
@@ -177,8 +177,7 @@ class Containers {
   Result<std::vector<Container>> List() const;
 
  private:
-  explicit Containers(Settings settings, Store store);
-  Settings settings_;
+  explicit Containers(Store store);
   std::unique_ptr<Store> store_;
   // How control groups are mounted here, once that was asked.
   std::unique_ptr<std::optional<cgroup::Root>> cgroups_;

@@ -22,7 +22,8 @@ class CreateVerb : public Verb {
   Result<int> Run() override {
     TRY(runtime_.Protect());
     const jail::Containers containers = TRY(runtime_.Open());
-    const auto created = TRY(containers.Create(flags_.OptionsFor(id()), runtime_.executors()));
+    const auto created = TRY(containers.Create(flags_.OptionsFor(id(), runtime_.systemd_cgroup()),
+                                               runtime_.executors()));
     runtime_.Debug(fmt::format("container {}: created, process {}, run by '{}'", id(),
                                created.first.pid, created.container.executor()));
     if (!created.first.terminal.valid()) return 0;

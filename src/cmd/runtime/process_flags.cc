@@ -51,7 +51,7 @@ void CreateFlags::Configure(Options& options) {
   options.Flag("--no-new-keyring", no_new_keyring, "Keep the caller's session keyring");
 }
 
-jail::CreateOptions CreateFlags::OptionsFor(const std::string& id) const {
+jail::CreateOptions CreateFlags::OptionsFor(const std::string& id, bool systemd_cgroup) const {
   jail::CreateOptions options;
   options.console_socket = process.console_socket;
   options.pid_file = process.pid_file;
@@ -59,6 +59,7 @@ jail::CreateOptions CreateFlags::OptionsFor(const std::string& id) const {
   options.no_new_keyring = no_new_keyring;
   options.id = id;
   options.bundle = bundle;
+  options.systemd_cgroup = systemd_cgroup;
   options.no_pivot = no_pivot;
   return options;
 }

@@ -23,7 +23,7 @@ struct ProcessFlags {
 struct CreateFlags {
   void Configure(Options& options);
   Status Check() { return process.Check(); }
-  jail::CreateOptions OptionsFor(const std::string& id) const;
+  jail::CreateOptions OptionsFor(const std::string& id, bool systemd_cgroup) const;
 
   ProcessFlags process;
   std::string bundle = ".";

@@ -30,7 +30,8 @@ class RunVerb : public Verb {
   Result<int> Run() override {
     TRY(runtime_.Protect());
     const jail::Containers containers = TRY(runtime_.Open());
-    auto created = TRY(containers.Create(flags_.OptionsFor(id()), runtime_.executors()));
+    auto created = TRY(containers.Create(flags_.OptionsFor(id(), runtime_.systemd_cgroup()),
+                                         runtime_.executors()));
     runtime_.Debug(fmt::format("container {}: created, process {}, run by '{}'", id(),
                                created.first.pid, created.container.executor()));
     Result<int> status = RunCreated(created);

@@ -166,7 +166,7 @@ Result<jail::Containers> Runtime::Open() {
   root_ = std::filesystem::absolute(root_, failed);
   if (failed) return FailErrno(failed.value(), "--root");
   Debug(fmt::format("containers are kept in {}", root_));
-  return jail::Containers::Open({.root = root_, .systemd_cgroup = systemd_cgroup_});
+  return jail::Containers::Open({.root = root_});
 }
 
 jail::Executors Runtime::executors() {

@@ -31,6 +31,7 @@ class Runtime : public Executable {
 
   // What the commands work with.
   Result<jail::Containers> Open();
+  bool systemd_cgroup() const { return systemd_cgroup_; }
   jail::Executors executors();  // Made by the first call.
   // What an operator should know although all went well: into the log, or to standard error.
   void Warn(std::span<const std::string> warnings);

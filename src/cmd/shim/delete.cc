@@ -1,4 +1,3 @@
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -6,6 +5,7 @@
 #include "cmd/shim/shim.h"
 #include "cmd/shim/streams.h"
 #include "proto/containerd/task.pb.h"
+#include "task/translate.h"
 #include "wasmoor/base/printable.h"
 #include "wasmoor/jail/container.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
@@ -36,7 +36,7 @@ class DeleteCommand : public Command {
     response.set_pid(PidNow());
     const sandbox::Exit exit = TRY(sandbox::ClearContainer(shim_.StateRoot(), shim_.id(), bundle));
     response.set_exit_status(exit.status);
-    SetTime(exit.at, &response);
+    task::SetTime(exit.at, response.mutable_exited_at());
     RemoveSocket(bundle);
     TRY(WriteStandardOutput(response.SerializeAsString()));
     return 0;
@@ -55,14 +55,6 @@ class DeleteCommand : public Command {
     if (!containers) return 0;
     const Result<jail::Container> container = containers->Find(shim_.id());
     return container ? static_cast<uint32_t>(container->state().pid) : 0;
-  }
-
-  static void SetTime(std::chrono::system_clock::time_point at, DeleteResponse* response) {
-    const auto since = at.time_since_epoch();
-    const auto whole = std::chrono::floor<std::chrono::seconds>(since);
-    response->mutable_exited_at()->set_seconds(whole.count());
-    response->mutable_exited_at()->set_nanos(
-        static_cast<int32_t>(std::chrono::nanoseconds(since - whole).count()));
   }
 
   // A shim that was killed has left it.

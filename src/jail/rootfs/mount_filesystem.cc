@@ -62,12 +62,13 @@ Result<os::Fd> MountClassic(const std::string& type, const std::string& source,
 }  // namespace
 
 Result<os::Fd> NewFilesystem(const std::string& type, const std::string& source,
-                             const MountOptions& options) {
+                             const MountOptions& options, std::span<const FileParameter> files) {
   os::FilesystemContext context = TRY(os::FilesystemContext::Open(type.c_str()));
   if (!source.empty()) TRY(context.Set("source", source.c_str()));
   // As mount(2) has it: what is mounted read-only is a filesystem that is read-only itself.
   if ((options.set & MOUNT_ATTR_RDONLY) != 0) TRY(context.SetFlag("ro"));
   for (const std::string& flag : options.filesystem_flags) TRY(context.SetFlag(flag.c_str()));
+  for (const FileParameter& one : files) TRY(context.SetFile(one.name, one.file));
   for (const std::string& item : options.data) TRY(SetParameter(context, item));
   return context.Mount(options.set);
 }

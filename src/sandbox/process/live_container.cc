@@ -23,7 +23,6 @@ container::WasmOptions OptionsFor(const Surroundings& surroundings, const GuestO
   container::WasmOptions options = surroundings.wasm;
   if (!guest.cache_directory.empty())
     options.caches.insert(options.caches.begin(), guest.cache_directory);
-  options.warn = surroundings.log;
   return options;
 }
 
@@ -35,10 +34,9 @@ Status FinishedIfGone(Status status) {
 
 }  // namespace
 
-LiveContainer::LiveContainer(Surroundings& surroundings, const jail::Containers& containers,
-                             CreateRequest request, const jail::Executor* holder)
+LiveContainer::LiveContainer(Surroundings& surroundings, CreateRequest request,
+                             const jail::Executor* holder)
     : surroundings_(surroundings),
-      containers_(containers),
       request_(std::move(request)),
       wasm_(OptionsFor(surroundings, request_.guest)),
       guest_out_of_memory_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -57,12 +55,8 @@ void LiveContainer::Log(std::string_view line) const {
 
 void LiveContainer::Create(Done<void> done) {
   created_ = std::move(done);
-  if (Status mounted = MakeRoot(); !mounted) {
-    surroundings_.loop.Post([done = std::move(created_), error = std::move(mounted).error()] {
-      done(tl::unexpected(error));
-    });
-    return;
-  }
+  if (Status mounted = MakeRoot(); !mounted)
+    return surroundings_.Answer(std::exchange(created_, nullptr), std::move(mounted));
   first_.OpenStreams([this](Status ready) {
     if (ready) return Make();
     OnMade(tl::unexpected(std::move(ready).error()));
@@ -88,13 +82,14 @@ void LiveContainer::Make() {
   jail::CreateOptions options;
   options.id = request_.id;
   options.bundle = request_.bundle;
+  options.systemd_cgroup = request_.systemd_cgroup;
   options.no_pivot = request_.no_pivot;
   options.no_new_keyring = request_.no_new_keyring;
   if (module_.valid()) options.program = &module_;
   if (root_.valid()) options.root = &root_;
   if (guest_out_of_memory_.valid()) options.out_of_memory = &guest_out_of_memory_;
   first_.LendStreams(&options);
-  creating_.Run(containers_.BeginCreate(std::move(options), executors_),
+  creating_.Run(surroundings_.containers.BeginCreate(std::move(options), executors_),
                 [this](auto made) { OnMade(std::move(made)); });
 }
 
@@ -237,12 +232,10 @@ Result<Process*> LiveContainer::FindProcess(std::string_view exec_id) {
 }
 
 Result<Exit> LiveContainer::RemoveProcess(std::string_view exec_id) {
-  const auto found = processes_.find(exec_id);
-  if (found == processes_.end())
-    return Fail(Code::kNotFound, "exec \"{}\" in container \"{}\": not found", exec_id, id());
-  const ProcessInfo info = found->second->info();
+  const ProcessInfo info = TRY(FindProcess(exec_id))->info();
   if (info.state != State::kStopped && info.pid != 0)
     return Fail(Code::kFailedPrecondition, "cannot delete a running process");
+  const auto found = processes_.find(exec_id);
   found->second->CloseStreams();
   processes_.erase(found);
   return info.exit;
@@ -266,12 +259,9 @@ Status LiveContainer::KillAll(int signal) {
 Result<std::vector<pid_t>> LiveContainer::Pids() { return container_->Pids(); }
 
 void LiveContainer::Pause(Done<void> done) {
-  if (freezing_.busy()) {
-    surroundings_.loop.Post([done = std::move(done)] {
-      done(Fail(Code::kFailedPrecondition, "the container is being paused"));
-    });
-    return;
-  }
+  if (freezing_.busy())
+    return surroundings_.Answer<void>(
+        std::move(done), Fail(Code::kFailedPrecondition, "the container is being paused"));
   const auto work = [this]() -> Result<jail::Warnings> {
     TRY(container_->Pause());
     return jail::Warnings();
@@ -285,8 +275,7 @@ void LiveContainer::Pause(Done<void> done) {
 void LiveContainer::Resume(Done<void> done) {
   Status resumed = container_->Resume();
   if (resumed) paused_ = false;
-  surroundings_.loop.Post(
-      [done = std::move(done), resumed = std::move(resumed)] { done(resumed); });
+  surroundings_.Answer(std::move(done), std::move(resumed));
 }
 
 ProcessInfo LiveContainer::Describe(ProcessInfo info) const {
@@ -309,13 +298,8 @@ FirstProcess::FirstProcess(LiveContainer& container)
       starting_(container.surroundings_.loop) {}
 
 void FirstProcess::Start(Done<pid_t> done) {
-  Status begun = BeginStart();
-  if (!begun) {
-    surroundings_.loop.Post([done = std::move(done), error = std::move(begun).error()] {
-      done(tl::unexpected(error));
-    });
-    return;
-  }
+  if (Status begun = BeginStart(); !begun)
+    return surroundings_.Answer<pid_t>(std::move(done), tl::unexpected(std::move(begun).error()));
   starting_.Run(container_.container_->BeginStart(), [this, done](auto started) {
     for (const std::string& one : started.value_or(jail::Warnings())) container_.Log(one);
     EndStart(done, started ? Status() : tl::unexpected(std::move(started).error()));
@@ -342,13 +326,8 @@ ExecProcess::ExecProcess(LiveContainer& container, ExecRequest request)
       entering_(container.surroundings_.loop) {}
 
 void ExecProcess::Start(Done<pid_t> done) {
-  Status begun = BeginStart();
-  if (!begun) {
-    surroundings_.loop.Post([done = std::move(done), error = std::move(begun).error()] {
-      done(tl::unexpected(error));
-    });
-    return;
-  }
+  if (Status begun = BeginStart(); !begun)
+    return surroundings_.Answer<pid_t>(std::move(done), tl::unexpected(std::move(begun).error()));
   OpenStreams([this, done = std::move(done)](Status ready) {
     if (ready) return Enter(done);
     EndStart(done, std::move(ready));

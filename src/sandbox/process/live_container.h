@@ -48,8 +48,8 @@ class ExecProcess : public LiveProcess {
 class LiveContainer : public Container {
  public:
   // `holder`: runs instead of whatever the configuration names. Borrowed; may be null.
-  LiveContainer(Surroundings& surroundings, const jail::Containers& containers,
-                CreateRequest request, const jail::Executor* holder = nullptr);
+  LiveContainer(Surroundings& surroundings, CreateRequest request,
+                const jail::Executor* holder = nullptr);
   ~LiveContainer() override;
 
   // Makes it. If that fails, nothing of it is left but this object.
@@ -96,7 +96,6 @@ class LiveContainer : public Container {
   ProcessInfo Describe(ProcessInfo info) const;
 
   Surroundings& surroundings_;
-  const jail::Containers& containers_;
   const CreateRequest request_;
   const container::WasmExecutor wasm_;
   const os::Fd guest_out_of_memory_;  // Where there is none, nobody is told.
@@ -116,7 +115,7 @@ class LiveContainer : public Container {
   Pump<jail::Warnings> deleting_, freezing_, killing_;
   Done<void> removed_;
   os::Fd out_of_memory_;
-  loop::Source memory_;  // Destroyed before what it watches.
+  loop::Source memory_;     // Destroyed before what it watches.
   bool was_short_ = false;  // Of memory, once.
   uint64_t oom_kills_ = 0;
 };

@@ -48,7 +48,7 @@ Status LiveProcess::Kill(int signal) {
 
 void LiveProcess::Wait(Done<Exit> done) {
   if (state_ != State::kStopped) return waiting_.push_back(std::move(done));
-  surroundings_.loop.Post([done = std::move(done), exit = *ended_] { done(exit); });
+  surroundings_.Answer<Exit>(std::move(done), *ended_);
 }
 
 Status LiveProcess::Resize(uint16_t columns, uint16_t rows) {
@@ -69,12 +69,8 @@ void LiveProcess::OpenStreams(Done<void> done) {
   StdioOwner owner{.name_space = surroundings_.name_space, .id = id_, .exec_id = exec_id_};
   owner.log = surroundings_.log;
   auto opened = Stdio::Open(surroundings_.loop, streams_, std::move(owner));
-  if (!opened) {
-    surroundings_.loop.Post([done = std::move(done), error = std::move(opened).error()] {
-      done(tl::unexpected(error));
-    });
-    return;
-  }
+  if (!opened)
+    return surroundings_.Answer<void>(std::move(done), tl::unexpected(std::move(opened).error()));
   stdio_ = std::move(*opened);
   stdio_->WhenReady(std::move(done));
 }

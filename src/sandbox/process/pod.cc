@@ -99,17 +99,15 @@ Status WriteBundle(const std::string& directory, const PodRequest& request) {
 
 class ProcessPod : public Pod {
  public:
-  ProcessPod(ProcessSandboxOptions options, Sandbox& sandbox, jail::Containers files,
-             jail::Containers systemd)
+  ProcessPod(ProcessSandboxOptions options, Sandbox& sandbox, jail::Containers containers)
       : surroundings_{.loop = options.loop,
                       .listener = nobody_,
                       .name_space = std::move(options.name_space),
                       .wasm = std::move(options.wasm),
                       .find_module = {},
-                      .log = std::move(options.log)},
-        sandbox_(sandbox),
-        by_files_(std::move(files)),
-        by_systemd_(std::move(systemd)) {}
+                      .log = std::move(options.log),
+                      .containers = std::move(containers)},
+        sandbox_(sandbox) {}
 
   Status Create(PodRequest request) override;
   void Start(Done<PodInfo> done) override;
@@ -119,17 +117,12 @@ class ProcessPod : public Pod {
   Result<cgroup::Stats> ReadStats() override;
 
  private:
-  template <typename T>
-  void Answer(Done<T> done, Result<T> result) {
-    surroundings_.loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
-  }
   void KillContainers();
   void OnHeld(const Status& made, const Done<PodInfo>& done);
 
   NoListener nobody_;
   Surroundings surroundings_;
   Sandbox& sandbox_;
-  const jail::Containers by_files_, by_systemd_;
   const HolderExecutor executor_;
   std::optional<PodRequest> request_;
   std::chrono::system_clock::time_point created_;
@@ -148,17 +141,16 @@ Status ProcessPod::Create(PodRequest request) {
 
 void ProcessPod::Start(Done<PodInfo> done) {
   if (!request_ || holder_)
-    return Answer<PodInfo>(std::move(done), Fail(Code::kFailedPrecondition, "the pod {}",
-                                                 holder_ ? "is started" : "is not created"));
+    return surroundings_.Answer<PodInfo>(
+        std::move(done),
+        Fail(Code::kFailedPrecondition, "the pod {}", holder_ ? "is started" : "is not created"));
   CreateRequest request{.id = request_->id,
                         .bundle = request_->bundle + "/pod",
                         .rootfs = {},
                         .streams = {},
                         .systemd_cgroup = request_->systemd_cgroup,
                         .guest = {}};
-  const jail::Containers& containers = request.systemd_cgroup ? by_systemd_ : by_files_;
-  holder_ =
-      std::make_unique<LiveContainer>(surroundings_, containers, std::move(request), &executor_);
+  holder_ = std::make_unique<LiveContainer>(surroundings_, std::move(request), &executor_);
   holder_->Create([this, done = std::move(done)](const Status& made) { OnHeld(made, done); });
 }
 
@@ -185,7 +177,7 @@ void ProcessPod::KillContainers() {
 void ProcessPod::Stop(Done<void> done) {
   KillContainers();
   if (!holder_ || !holder_->exists() || holder_->first().info().state == State::kStopped)
-    return Answer(std::move(done), Status());
+    return surroundings_.Answer(std::move(done), Status());
   static_cast<void>(holder_->KillAll(SIGKILL));
   holder_->first().Wait([this, done = std::move(done)](const Result<Exit>&) {
     if (!holder_->exists()) return done({});
@@ -221,11 +213,8 @@ Result<cgroup::Stats> ProcessPod::ReadStats() {
 }  // namespace
 
 Result<std::unique_ptr<Pod>> MakeProcessPod(ProcessSandboxOptions options, Sandbox& sandbox) {
-  auto files = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
-  auto systemd = TRY(
-      jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true, .patience = {}}));
-  return std::make_unique<ProcessPod>(std::move(options), sandbox, std::move(files),
-                                      std::move(systemd));
+  auto containers = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
+  return std::make_unique<ProcessPod>(std::move(options), sandbox, std::move(containers));
 }
 
 }  // namespace wasmoor::sandbox

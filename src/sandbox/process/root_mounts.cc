@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <deque>
 #include <string_view>
 #include <vector>
 
@@ -73,27 +74,21 @@ std::string Take(std::string_view name, std::vector<std::string>* options) {
 // they have no names (Linux 6.15).
 Result<os::Fd> OpenMappedOverlay(const RootMount& mount, MountOptions options,
                                  const os::Fd& user_namespace) {
-  os::FilesystemContext context = TRY(os::FilesystemContext::Open(mount.type.c_str()));
   const std::string layers = Take(kLower, &options.data);
   // Open until the overlay is made: what is mounted nowhere goes with its last descriptor, and an
   // overlay takes no layer that has gone so.
-  std::vector<os::Fd> copies;
+  std::deque<os::Fd> copies;
+  std::vector<jail::FileParameter> files;
   for (size_t at = 0; at < layers.size();) {
     const size_t end = std::min(layers.find(':', at), layers.size());
     const std::string layer = layers.substr(at, end - at);
     copies.push_back(TRY_AS(os::CloneMount(layer.c_str(), os::Depth::kThisMount), "{}", layer));
     const os::Fd& copy = copies.back();
     TRY_AS(os::SetMountIds(copy, user_namespace, os::Depth::kThisMount), "idmap of {}", layer);
-    TRY(context.SetFile("lowerdir+", copy));
+    files.push_back({"lowerdir+", copy});
     at = end + 1;
   }
-  for (const std::string& item : options.data) {
-    const size_t equals = item.find('=');
-    TRY(equals == std::string::npos
-            ? context.SetFlag(item.c_str())
-            : context.Set(item.substr(0, equals).c_str(), item.c_str() + equals + 1));
-  }
-  return context.Mount(options.set);
+  return jail::NewFilesystem(mount.type, mount.source, options, files);
 }
 
 // The root of a pod in a user namespace whose snapshots are not.

@@ -17,15 +17,14 @@ constexpr uint32_t kKilledStatus = 128 + SIGKILL;
 
 class ProcessSandbox : public Sandbox {
  public:
-  ProcessSandbox(ProcessSandboxOptions options, jail::Containers files, jail::Containers systemd)
+  ProcessSandbox(ProcessSandboxOptions options, jail::Containers containers)
       : surroundings_{options.loop,
                       options.listener,
                       std::move(options.name_space),
                       std::move(options.wasm),
                       std::move(options.find_module),
-                      std::move(options.log)},
-        by_files_(std::move(files)),
-        by_systemd_(std::move(systemd)),
+                      std::move(options.log),
+                      std::move(containers)},
         orphans_(surroundings_.loop) {}
 
   void Create(CreateRequest request, Done<Container*> done) override;
@@ -36,13 +35,8 @@ class ProcessSandbox : public Sandbox {
  private:
   Result<LiveContainer*> FindLive(std::string_view id) const;
   void RemoveContainer(LiveContainer& container, Done<Exit> done);
-  template <typename T>
-  void Answer(Done<T> done, Result<T> result) {
-    surroundings_.loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
-  }
 
   Surroundings surroundings_;
-  const jail::Containers by_files_, by_systemd_;
   Orphans orphans_;
   // Those that are being made, too.
   std::map<std::string, std::unique_ptr<LiveContainer>, std::less<>> containers_;
@@ -51,11 +45,10 @@ class ProcessSandbox : public Sandbox {
 void ProcessSandbox::Create(CreateRequest request, Done<Container*> done) {
   const std::string id = request.id;
   if (containers_.contains(id))
-    return Answer<Container*>(std::move(done),
-                              Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
-  const jail::Containers& containers = request.systemd_cgroup ? by_systemd_ : by_files_;
+    return surroundings_.Answer<Container*>(
+        std::move(done), Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
   auto& made = containers_[id];
-  made = std::make_unique<LiveContainer>(surroundings_, containers, std::move(request));
+  made = std::make_unique<LiveContainer>(surroundings_, std::move(request));
   made->Create([this, id, done = std::move(done)](Status created) {
     if (created) return done(containers_[id].get());
     // The object is the one that calls.
@@ -74,17 +67,18 @@ Result<LiveContainer*> ProcessSandbox::FindLive(std::string_view id) const {
 
 void ProcessSandbox::Remove(std::string_view id, std::string_view exec_id, Done<Exit> done) {
   const auto found = FindLive(id);
-  if (!found) return Answer<Exit>(std::move(done), tl::unexpected(found.error()));
+  if (!found) return surroundings_.Answer<Exit>(std::move(done), tl::unexpected(found.error()));
   LiveContainer& container = **found;
-  if (!exec_id.empty()) return Answer(std::move(done), container.RemoveProcess(exec_id));
+  if (!exec_id.empty())
+    return surroundings_.Answer(std::move(done), container.RemoveProcess(exec_id));
   const State state = container.first().info().state;
   if (state == State::kStopped) return RemoveContainer(container, std::move(done));
   if (state != State::kCreated)
-    return Answer<Exit>(std::move(done),
-                        Fail(Code::kFailedPrecondition, "cannot delete a running process"));
+    return surroundings_.Answer<Exit>(
+        std::move(done), Fail(Code::kFailedPrecondition, "cannot delete a running process"));
   if (const Status killed = container.KillAll(SIGKILL);
       !killed && killed.error().code() != Code::kNotFound)
-    return Answer<Exit>(std::move(done), tl::unexpected(killed.error()));
+    return surroundings_.Answer<Exit>(std::move(done), tl::unexpected(killed.error()));
   container.first().Wait([this, name = std::string(id), done = std::move(done)](Result<Exit>) {
     const auto still = FindLive(name);
     if (!still) return done(tl::unexpected(still.error()));
@@ -95,7 +89,8 @@ void ProcessSandbox::Remove(std::string_view id, std::string_view exec_id, Done<
 void ProcessSandbox::RemoveContainer(LiveContainer& container, Done<Exit> done) {
   const Exit exit = container.first().info().exit;
   container.Remove([this, id = container.id(), exit, done = std::move(done)](Status removed) {
-    if (!removed) return Answer<Exit>(done, tl::unexpected(std::move(removed).error()));
+    if (!removed)
+      return surroundings_.Answer<Exit>(done, tl::unexpected(std::move(removed).error()));
     // The object is the one that calls.
     const auto found = containers_.find(id);
     surroundings_.loop.Post(
@@ -113,10 +108,8 @@ std::vector<std::string> ProcessSandbox::Ids() const {
 }  // namespace
 
 Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options) {
-  auto files = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
-  auto systemd = TRY(
-      jail::Containers::Open({.root = options.state_root, .systemd_cgroup = true, .patience = {}}));
-  return std::make_unique<ProcessSandbox>(std::move(options), std::move(files), std::move(systemd));
+  auto containers = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
+  return std::make_unique<ProcessSandbox>(std::move(options), std::move(containers));
 }
 
 Result<Exit> ClearContainer(const std::string& state_root, const std::string& id,

@@ -3,7 +3,9 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "wasmoor/jail/container.h"
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
 
@@ -17,6 +19,13 @@ struct Surroundings {
   container::WasmOptions wasm;
   FindModule find_module;
   std::function<void(std::string_view)> log;
+  jail::Containers containers;  // With no patience: nothing here may wait.
+
+  // Later, since nothing is answered before the call that asked has returned.
+  template <typename T>
+  void Answer(Done<T> done, Result<T> result) {
+    loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
+  }
 };
 
 }  // namespace wasmoor::sandbox
