@@ -35,14 +35,6 @@ constexpr std::chrono::seconds kPatience{15 * 60};
 constexpr uint64_t kMostSeconds = 20 * 60;  // Of CPU time, on all CPUs together.
 constexpr int kSignalStatus = 128;
 
-Result<Cache> OpenCache(const std::filesystem::path& directory) {
-  wasm::CacheOptions options;
-  options.directory = directory;
-  Cache cache = TRY(Cache::Open(std::move(options)));
-  if (!cache.problem().empty()) return Fail(Code::kUnavailable, "{}", cache.problem());
-  return cache;
-}
-
 std::vector<std::string> WordsFor(const WasmOptions& options, std::string_view mode,
                                   const Cache& cache, wasm::Sharing sharing) {
   std::vector<std::string> words = options.compiler;
@@ -69,38 +61,6 @@ Error DiedError(const WasmOptions& options, const program::Source& source, int s
                            "the {} that a compiler is given",
                            source.name, signal, FormatSize(options.compiler_bytes)));
 }
-
-// The other's answer: its warning, or its Error.
-Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source& source,
-                               const os::Output& output) {
-  if (output.status >= kSignalStatus)
-    return tl::unexpected(DiedError(options, source, output.status - kSignalStatus));
-  int number = 0;
-  const char* const end = output.text.data() + output.text.size();
-  const auto [rest, failed] = std::from_chars(output.text.data(), end, number);
-  if (failed != std::errc() || rest == end || *rest != '\n' || number < 0 ||
-      number > static_cast<int>(Code::kUnauthenticated)) {
-    return Fail(Code::kInternal, "{}: its compiler, '{}', ended with status {} and said nothing",
-                source.name, options.compiler.front(), output.status);
-  }
-  std::string text(rest + 1, end);
-  if (number == 0) return text;
-  return Fail(static_cast<Code>(number), "{}: {}", source.name, text);
-}
-
-// Failing costs the next start some speed and nothing else.
-void OptimizeInBackground(const WasmOptions& options, const program::Source& source,
-                          const Cache& cache, wasm::Sharing sharing) {
-  const std::string path = fmt::format("/proc/self/fd/{}", source.file.get());
-  const auto again = os::OpenAt(os::Fd(), path.c_str(), O_RDONLY);
-  if (again) (void)os::SpawnSelfDetached(WordsFor(options, kInBackground, cache, sharing), *again);
-}
-
-void Warn(const WasmOptions& options, std::string_view line) {
-  if (!line.empty() && options.warn) options.warn(line);
-}
-
-// ---- The compiler's process.
 
 void Lower(int resource, uint64_t limit) {
   const os::ResourceLimit now = os::GetLimit(resource);
@@ -155,80 +115,44 @@ Result<std::string> Run(const wasm::EngineFactory& factory, std::span<char* cons
 
 }  // namespace
 
-std::vector<std::filesystem::path> CacheDirectories(const std::filesystem::path& state_root) {
-  std::vector<std::filesystem::path> directories;
-  const auto add = [&](std::filesystem::path directory) {
-    if (std::find(directories.begin(), directories.end(), directory) == directories.end())
-      directories.push_back(std::move(directory));
-  };
-  if (auto usual = wasm::DefaultCacheDirectory()) add(*std::move(usual));
-  if (::geteuid() == 0) add("/var/cache/wasmoor/modules");
-  // No container is called so: their names do not begin with a dot.
-  add(state_root / ".modules");
-  return directories;
+Result<Cache> OpenCache(const std::filesystem::path& directory) {
+  wasm::CacheOptions options;
+  options.directory = directory;
+  Cache cache = TRY(Cache::Open(std::move(options)));
+  if (!cache.problem().empty()) return Fail(Code::kUnavailable, "{}", cache.problem());
+  return cache;
 }
 
-Result<std::optional<Found>> ModuleLoading::Find() {
-  descriptors_->Look();
-  auto found =
-      TRY_AS(cache_->FindFile(engine_, source_.file, Cache::Policy::kFastest), "{}", source_.name);
-  TRY_AS(descriptors_->Find(), "{}", source_.name);
-  if (!found) return std::nullopt;
-  Warn(options_, found->warning);
-  if (found->tier == wasm::Tier::kBaseline)
-    OptimizeInBackground(options_, source_, *cache_, sharing_);
-  return found;
+Result<std::unique_ptr<os::Pending<os::Output>>> StartCompiler(const WasmOptions& options,
+                                                               const Cache& cache,
+                                                               wasm::Sharing sharing,
+                                                               const program::Source& source) {
+  return TRY_AS(os::StartSelf(WordsFor(options, kAtOnce, cache, sharing), source.file),
+                "compile {}", source.name);
 }
 
-void ModuleLoading::GiveUp(const Error& why) {
-  reasons_ += (reasons_.empty() ? "" : "; ") + why.message();
-  cache_.reset();
-}
-
-// With the next cache that can be opened: what it has, or a compiler that is under way.
-Result<std::optional<Found>> ModuleLoading::Begin() {
-  while (tried_ < options_.caches.size()) {
-    auto cache = OpenCache(options_.caches[tried_++]);
-    if (!cache) {
-      GiveUp(cache.error());
-      continue;
-    }
-    cache_ = std::move(*cache);
-    if (auto found = TRY(Find())) return found;
-    compiler_ = TRY_AS(os::StartSelf(WordsFor(options_, kAtOnce, *cache_, sharing_), source_.file),
-                       "compile {}", source_.name);
-    return std::nullopt;
+Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source& source,
+                               const os::Output& output) {
+  if (output.status >= kSignalStatus)
+    return tl::unexpected(DiedError(options, source, output.status - kSignalStatus));
+  int number = 0;
+  const char* const end = output.text.data() + output.text.size();
+  const auto [rest, failed] = std::from_chars(output.text.data(), end, number);
+  if (failed != std::errc() || rest == end || *rest != '\n' || number < 0 ||
+      number > static_cast<int>(Code::kUnauthenticated)) {
+    return Fail(Code::kInternal, "{}: its compiler, '{}', ended with status {} and said nothing",
+                source.name, options.compiler.front(), output.status);
   }
-  return Fail(Code::kFailedPrecondition,
-              "{}: there is no place for its compiled code: {}; name a folder that can be written "
-              "in WASMOOR_CACHE_DIR",
-              source_.name, reasons_);
+  std::string text(rest + 1, end);
+  if (number == 0) return text;
+  return Fail(static_cast<Code>(number), "{}: {}", source.name, text);
 }
 
-Result<std::optional<Found>> ModuleLoading::End(const os::Output& output) {
-  compiler_.reset();
-  const auto compiled = ReadAnswer(options_, source_, output);
-  if (!compiled) {
-    if (compiled.error().code() != Code::kUnavailable) return tl::unexpected(compiled.error());
-    GiveUp(compiled.error());
-    return std::nullopt;
-  }
-  Warn(options_, *compiled);
-  if (auto found = TRY(Find())) return found;
-  GiveUp(Error(Code::kUnavailable, fmt::format("{}: the code vanished from the cache",
-                                               cache_->options().directory.native())));
-  return std::nullopt;
-}
-
-Result<std::optional<Found>> ModuleLoading::Advance() {
-  for (;;) {
-    if (!compiler_) {
-      if (auto found = TRY(Begin())) return found;
-    }
-    const auto output = TRY(compiler_->Advance());
-    if (!output) return std::nullopt;
-    if (auto found = TRY(End(*output))) return found;
-  }
+void OptimizeInBackground(const WasmOptions& options, const Cache& cache, wasm::Sharing sharing,
+                          const program::Source& source) {
+  const std::string path = fmt::format("/proc/self/fd/{}", source.file.get());
+  const auto again = os::OpenAt(os::Fd(), path.c_str(), O_RDONLY);
+  if (again) (void)os::SpawnSelfDetached(WordsFor(options, kInBackground, cache, sharing), *again);
 }
 
 int RunCompiler(const wasm::EngineFactory& engine, std::span<char* const> words) {

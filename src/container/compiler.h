@@ -1,10 +1,9 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "container/descriptors.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/container/executor.h"
 #include "wasmoor/os/output.h"
@@ -12,47 +11,26 @@
 #include "wasmoor/program/source.h"
 #include "wasmoor/wasm/cache.h"
 
+// The process that compiles, seen from the one that needs the code. (Its own side: RunCompiler.)
 namespace wasmoor::container {
 
-// The module of `source`: from the first cache of the options that can keep something, if it is
-// there; else compiled into it by another process, which is waited for. So this process never
-// compiles, which would give it threads, and code is loaded from a verified cache only. After
-// baseline code, which a large module runs on at first, another process makes the optimized code in
-// the background, for the next start. What the engine keeps open for it is noted in `descriptors`.
-// All that is given is borrowed.
-//
-// kFailedPrecondition: nothing can be kept anywhere; each reason is named.
-class ModuleLoading : public os::Pending<wasm::Cache::Found> {
- public:
-  // `sharing` is the engine's.
-  ModuleLoading(const WasmOptions& options, const wasm::Engine& engine, wasm::Sharing sharing,
-                const program::Source& source, EngineDescriptors* descriptors)
-      : options_(options),
-        engine_(engine),
-        sharing_(sharing),
-        source_(source),
-        descriptors_(descriptors) {}
+// kUnavailable: nothing can be kept there.
+Result<wasm::Cache> OpenCache(const std::filesystem::path& directory);
 
-  const os::Fd& waits_for() const override { return compiler_->waits_for(); }
-  Result<std::optional<wasm::Cache::Found>> Advance() override;
+// Compiles `source` into `cache`, for engines of this `sharing`. What it borrows is `source`.
+Result<std::unique_ptr<os::Pending<os::Output>>> StartCompiler(const WasmOptions& options,
+                                                               const wasm::Cache& cache,
+                                                               wasm::Sharing sharing,
+                                                               const program::Source& source);
 
- private:
-  using Found = wasm::Cache::Found;
+// What it said when it ended: the cache's warning, or its error. kUnavailable: the code could not
+// be kept.
+Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source& source,
+                               const os::Output& output);
 
-  Result<std::optional<Found>> Find();  // In the cache that is open.
-  Result<std::optional<Found>> Begin();
-  Result<std::optional<Found>> End(const os::Output& output);
-  void GiveUp(const Error& why);  // The cache that is open.
-
-  const WasmOptions& options_;
-  const wasm::Engine& engine_;
-  const wasm::Sharing sharing_;
-  const program::Source& source_;
-  EngineDescriptors* const descriptors_;
-  size_t tried_ = 0;  // Of the options' caches.
-  std::optional<wasm::Cache> cache_;
-  std::unique_ptr<os::Pending<os::Output>> compiler_;
-  std::string reasons_;
-};
+// Makes the optimized code of what runs on baseline code, with nobody waiting for it. Failing costs
+// the next start some speed and nothing else.
+void OptimizeInBackground(const WasmOptions& options, const wasm::Cache& cache,
+                          wasm::Sharing sharing, const program::Source& source);
 
 }  // namespace wasmoor::container

@@ -3,15 +3,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
 
-#include "container/compiler.h"
 #include "container/finder.h"
 #include "container/grants.h"
 #include "container/http_program.h"
 #include "container/limits.h"
+#include "container/module_loading.h"
 #include "container/selection.h"
 #include "container/wasm_program.h"
 #include "wasmoor/os/file.h"
@@ -19,7 +20,6 @@
 #include "wasmoor/program/source.h"
 #include "wasmoor/seccomp/guest.h"
 #include "wasmoor/serve/server.h"
-#include "wasmoor/wasm/http.h"
 
 namespace wasmoor::container {
 namespace {
@@ -72,63 +72,32 @@ class WasmPreparation : public jail::Preparation {
   Result<std::optional<std::unique_ptr<jail::Program>>> Advance() override;
 
  private:
-  Status Begin(wasm::EngineOptions engine);
-  Result<std::unique_ptr<jail::Program>> Finish(wasm::Cache::Found found);
-  GuestPlan Plan(wasm::Cache::Found found);
-  // Is it to be served, where nobody asked for one of its exports?
-  bool Serves(const wasm::Module& module) const;
+  Result<std::unique_ptr<jail::Program>> Finish(std::shared_ptr<const LoadedModule> loaded);
+  GuestPlan Plan(std::shared_ptr<const LoadedModule> loaded);
 
   const WasmOptions& options_;
   const jail::ProgramRequest& request_;
   const Entrypoint entry_;
-  program::Host host_ = program::NewHost();
   program::Source source_;
-  std::unique_ptr<wasm::Engine> engine_;
-  std::optional<EngineDescriptors> descriptors_{std::in_place};
   std::optional<ModuleLoading> loading_;
-  bool serves_ = false;  // And is being loaded, or is loaded, for that.
 };
-
-Status WasmPreparation::Begin(wasm::EngineOptions engine) {
-  engine.parallel_compile = false;
-  engine.host = host_.table;
-  descriptors_->Look();
-  engine_ = TRY(options_.engine.create(engine));
-  TRY(descriptors_->Find());
-  loading_.emplace(options_, *engine_, engine.sharing, source_, &*descriptors_);
-  return {};
-}
 
 Result<std::optional<std::unique_ptr<jail::Program>>> WasmPreparation::Advance() {
   if (!loading_) {
     source_ = TRY(OpenSource(request_, entry_));
-    TRY(Begin({}));
+    loading_.emplace(
+        options_, source_,
+        entry_.function.empty() ? ModuleLoading::Use::kProgram : ModuleLoading::Use::kLibrary);
   }
-  auto found = TRY(loading_->Advance());
-  if (found && !serves_ && Serves(*found->module)) {
-    // Its guests share a process, which is other code. The pool is the server's own.
-    serves_ = true;
-    found.reset();
-    loading_.reset();
-    engine_.reset();
-    descriptors_.emplace();
-    TRY(Begin({.sharing = wasm::Sharing::kManyGuests, .pool = {.instances = 0}}));
-    found = TRY(loading_->Advance());
-  }
-  if (!found) return std::nullopt;
-  return Finish(*std::move(found));
+  auto loaded = TRY(loading_->Advance());
+  if (!loaded) return std::nullopt;
+  return Finish(*std::move(loaded));
 }
 
-bool WasmPreparation::Serves(const wasm::Module& module) const {
-  return entry_.function.empty() && module.kind() == wasm::ModuleKind::kComponent &&
-         wasm::ServesHttp(module.Exports());
-}
-
-GuestPlan WasmPreparation::Plan(wasm::Cache::Found found) {
+GuestPlan WasmPreparation::Plan(std::shared_ptr<const LoadedModule> loaded) {
   const oci::Process& process = request_.process;
   GuestPlan plan;
-  plan.host = std::move(host_);
-  plan.module = std::move(found.module);
+  plan.loaded = std::move(loaded);
   plan.limits = LimitsOf(request_.spec.on_linux);
   plan.arguments = process.args;
   plan.arguments.front() = entry_.path;
@@ -139,26 +108,36 @@ GuestPlan WasmPreparation::Plan(wasm::Cache::Found found) {
   return plan;
 }
 
-Result<std::unique_ptr<jail::Program>> WasmPreparation::Finish(wasm::Cache::Found found) {
-  GuestPlan plan = Plan(std::move(found));
-  if (serves_) {
+Result<std::unique_ptr<jail::Program>> WasmPreparation::Finish(
+    std::shared_ptr<const LoadedModule> loaded) {
+  GuestPlan plan = Plan(std::move(loaded));
+  if (plan.loaded->serves) {
     serve::Settings settings =
         TRY(serve::SettingsFrom(plan.environment, ServerDefaults(request_.spec.on_linux)));
-    return MakeHttpProgram(std::move(plan), std::move(settings), *std::move(descriptors_));
+    return MakeHttpProgram(std::move(plan), std::move(settings));
   }
   if (request_.out_of_memory != nullptr && HasMemoryLimit(request_.spec.on_linux))
     plan.out_of_memory = TRY(os::Duplicate(*request_.out_of_memory));
-  // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
-  descriptors_->Look();
-  TRY_AS(plan.module->NewInstance({}), "{}", source_.name);
-  TRY(descriptors_->Find());
-  plan.filter = seccomp::GuestProgram(plan.module->kind() == wasm::ModuleKind::kComponent
+  plan.filter = seccomp::GuestProgram(plan.loaded->module->kind() == wasm::ModuleKind::kComponent
                                           ? seccomp::GuestKind::kComponent
                                           : seccomp::GuestKind::kModule);
-  return std::make_unique<WasmProgram>(std::move(plan), *std::move(descriptors_));
+  return std::make_unique<WasmProgram>(std::move(plan));
 }
 
 }  // namespace
+
+std::vector<std::filesystem::path> CacheDirectories(const std::filesystem::path& state_root) {
+  std::vector<std::filesystem::path> directories;
+  const auto add = [&](std::filesystem::path directory) {
+    if (std::find(directories.begin(), directories.end(), directory) == directories.end())
+      directories.push_back(std::move(directory));
+  };
+  if (auto usual = wasm::DefaultCacheDirectory()) add(*std::move(usual));
+  if (::geteuid() == 0) add("/var/cache/wasmoor/modules");
+  // No container is called so: their names do not begin with a dot.
+  add(state_root / ".modules");
+  return directories;
+}
 
 WasmExecutor::WasmExecutor(WasmOptions options) : options_(std::move(options)) {}
 

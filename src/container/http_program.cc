@@ -25,11 +25,9 @@ constexpr uint64_t kUsualPeriod = 100'000;  // Microseconds (cgroups(7): cpu.cfs
 
 class HttpProgram : public jail::Program {
  public:
-  HttpProgram(GuestPlan plan, serve::Settings settings, EngineDescriptors descriptors)
-      : plan_(std::move(plan)),
-        settings_(std::move(settings)),
-        descriptors_(std::move(descriptors)) {
-    for (const os::Fd& one : descriptors_.found()) keeps_.push_back(&one);
+  HttpProgram(GuestPlan plan, serve::Settings settings)
+      : plan_(std::move(plan)), settings_(std::move(settings)) {
+    for (const os::Fd& one : plan_.loaded->descriptors.found()) keeps_.push_back(&one);
   }
 
   jail::Privileges privileges() const override { return jail::Privileges::kNone; }
@@ -43,7 +41,6 @@ class HttpProgram : public jail::Program {
 
   GuestPlan plan_;
   const serve::Settings settings_;
-  const EngineDescriptors descriptors_;
   std::vector<const os::Fd*> keeps_;
   const FaultHandlers fault_handlers_;
 };
@@ -54,7 +51,7 @@ Result<std::unique_ptr<serve::Server>> HttpProgram::MakeServer() {
   grants.arguments = plan_.arguments;
   grants.environment = std::move(plan_.environment);
   grants.preopens = TRY(OpenTree());
-  return serve::Server::Create(*plan_.module, plan_.arguments.front(), grants, plan_.limits,
+  return serve::Server::Create(*plan_.loaded->module, plan_.arguments.front(), grants, plan_.limits,
                                settings_);
 }
 
@@ -105,17 +102,15 @@ serve::Settings ServerDefaults(const oci::Linux& config) {
   return settings;
 }
 
-Result<std::unique_ptr<jail::Program>> MakeHttpProgram(GuestPlan plan, serve::Settings settings,
-                                                       EngineDescriptors descriptors) {
-  const auto missing = wasm::MissingInterfaces(plan.module->Imports(), wasm::World::kHttp);
+Result<std::unique_ptr<jail::Program>> MakeHttpProgram(GuestPlan plan, serve::Settings settings) {
+  const auto missing = wasm::MissingInterfaces(plan.loaded->module->Imports(), wasm::World::kHttp);
   if (!missing.empty()) {
     return Fail(Code::kFailedPrecondition, "{}: {}", plan.arguments.front(),
                 wasm::DescribeMissing(missing));
   }
   plan.filter = seccomp::GuestProgram(settings.allowed.empty() ? seccomp::GuestKind::kServer
                                                                : seccomp::GuestKind::kClientServer);
-  return std::make_unique<HttpProgram>(std::move(plan), std::move(settings),
-                                       std::move(descriptors));
+  return std::make_unique<HttpProgram>(std::move(plan), std::move(settings));
 }
 
 }  // namespace wasmoor::container

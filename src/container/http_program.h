@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "container/descriptors.h"
 #include "container/wasm_program.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/oci/spec.h"
@@ -19,7 +18,6 @@ serve::Settings ServerDefaults(const oci::Linux& config);
 
 // The server of a container's process. To be made where the engine is. kFailedPrecondition: the
 // component imports what nobody provides.
-Result<std::unique_ptr<jail::Program>> MakeHttpProgram(GuestPlan plan, serve::Settings settings,
-                                                       EngineDescriptors descriptors);
+Result<std::unique_ptr<jail::Program>> MakeHttpProgram(GuestPlan plan, serve::Settings settings);
 
 }  // namespace wasmoor::container

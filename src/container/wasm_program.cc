@@ -36,14 +36,13 @@ std::string CallOf(const std::string& function, std::span<const std::string> arg
 
 }  // namespace
 
-WasmProgram::WasmProgram(GuestPlan plan, EngineDescriptors descriptors)
-    : plan_(std::move(plan)), descriptors_(std::move(descriptors)) {
-  for (const os::Fd& one : descriptors_.found()) keeps_.push_back(&one);
+WasmProgram::WasmProgram(GuestPlan plan) : plan_(std::move(plan)) {
+  for (const os::Fd& one : plan_.loaded->descriptors.found()) keeps_.push_back(&one);
   if (plan_.out_of_memory.valid()) keeps_.push_back(&plan_.out_of_memory);
 }
 
 Result<std::unique_ptr<program::Guest>> WasmProgram::MakeGuest() {
-  const wasm::ModuleKind kind = plan_.module->kind();
+  const wasm::ModuleKind kind = plan_.loaded->module->kind();
   wasi::Grants grants;
   // First: they have the numbers that they were handed over at.
   grants.listeners = TakeListeners(plan_.environment);
@@ -54,7 +53,8 @@ Result<std::unique_ptr<program::Guest>> WasmProgram::MakeGuest() {
   TRY(program::GrantStreams(kind, &grants));
   program::Guest::Options options;
   options.limits = plan_.limits;
-  return program::Guest::Create(*plan_.module, plan_.host, std::move(grants), std::move(options));
+  return program::Guest::Create(*plan_.loaded->module, plan_.loaded->host, std::move(grants),
+                                std::move(options));
 }
 
 // Refused what it asked for, it ended in disgrace: what the kernel's own limit would have done.
@@ -66,7 +66,7 @@ int WasmProgram::Run(program::Guest& guest) const {
   const std::string& name = plan_.arguments.front();
   const std::span<const std::string> arguments = std::span(plan_.arguments).subspan(1);
   wasm::Invocation invocation;
-  if (!plan_.function.empty() && plan_.module->kind() == wasm::ModuleKind::kComponent) {
+  if (!plan_.function.empty() && plan_.loaded->module->kind() == wasm::ModuleKind::kComponent) {
     invocation.function = CallOf(plan_.function, arguments);
   } else if (!plan_.function.empty()) {
     invocation.function = plan_.function;
@@ -102,7 +102,7 @@ Error WasmProgram::Become(const std::function<Status()>& confine) {
            "the guest's own seccomp filter (the container's profile must allow seccomp(2))");
     const int status = Run(*guest);
     // A component's output is on its way in another thread until then.
-    if (plan_.module->kind() == wasm::ModuleKind::kComponent) guest.reset();
+    if (plan_.loaded->module->kind() == wasm::ModuleKind::kComponent) guest.reset();
     ::_exit(status);
   };
   return std::move(become()).error().WithContext(plan_.arguments.front());

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "container/descriptors.h"
+#include "container/loaded_module.h"
 #include "container/signals.h"
 #include "wasmoor/jail/executor.h"
 #include "wasmoor/program/program.h"
@@ -18,8 +18,7 @@ namespace wasmoor::container {
 // A module that is loaded, and what its guest is to be told: everything that can be made before the
 // container's process is. Plain values; copied with the process that it is used in.
 struct GuestPlan {
-  program::Host host;
-  std::shared_ptr<const wasm::Module> module;
+  std::shared_ptr<const LoadedModule> loaded;
   wasm::Limits limits;
   std::vector<std::string> arguments;  // [0] is the program, without the export's name.
   std::string function;                // An export; empty: the program's own beginning.
@@ -38,7 +37,7 @@ struct GuestPlan {
 // The guest of a container's process. To be made where the engine is.
 class WasmProgram : public jail::Program {
  public:
-  WasmProgram(GuestPlan plan, EngineDescriptors descriptors);
+  explicit WasmProgram(GuestPlan plan);
 
   jail::Privileges privileges() const override { return jail::Privileges::kNone; }
   bool executes() const override { return false; }
@@ -52,7 +51,6 @@ class WasmProgram : public jail::Program {
   bool DiedOfItsLimit(const program::Guest& guest, const wasm::Exit& exit) const;
 
   GuestPlan plan_;
-  const EngineDescriptors descriptors_;
   std::vector<const os::Fd*> keeps_;
   const FaultHandlers fault_handlers_;
 };

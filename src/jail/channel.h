@@ -18,7 +18,7 @@ namespace wasmoor::jail {
 enum class Step : uint8_t {
   kFailed,      // Carries an Error; the last word.
   kMapped,      // Parent: the ids are mapped, the control group is entered, the record is written.
-  kMounted,     // Child: the root file system is built.
+  kMounted,     // Child: the root file system is built. Said where there are hooks for that:
   kHooked,      // Parent: hooks prestart and createRuntime are through.
   kDescriptor,  // Carries a descriptor: a terminal's master, a process.
   kListener,    // Child: carries the number that a seccomp listener has in it.

@@ -58,9 +58,10 @@ void WaitForEnd(const Record& record) {
 
 }  // namespace
 
-Result<std::pair<Place, Record>> LockContainer(const Store& store, const std::string& id) {
-  Place place = TRY(store.FindAndLock(id, store.patience()));
-  Record record = TRY(place.Read());
+Result<std::pair<Place, Record>> LockContainer(const Container::Parts& known) {
+  Place place = TRY(known.store.FindAndLock(known.record.id, known.store.patience()));
+  const bool is_known = known.record.complete && TRY(place.IsSameAs(known.place));
+  Record record = is_known ? known.record : TRY(place.Read());
   return std::pair(std::move(place), std::move(record));
 }
 
@@ -170,7 +171,7 @@ Status Container::Kill(int signal, Whom whom) const {
 }
 
 Status Container::Pause() {
-  const auto [place, record] = TRY(LockContainer(parts_->store, id()));
+  const auto [place, record] = TRY(LockContainer(*parts_));
   const oci::Status status = LookAt(place, record);
   // A frozen process could not take the start that it waits for.
   if (status != oci::Status::kRunning) return WrongState("pause", id(), status, "running");
@@ -179,7 +180,7 @@ Status Container::Pause() {
 }
 
 Status Container::Resume() {
-  const auto [place, record] = TRY(LockContainer(parts_->store, id()));
+  const auto [place, record] = TRY(LockContainer(*parts_));
   cgroup::Group group = TRY(OpenGroup(record));
   if (!record.init.Alive() || !TRY(group.IsFrozen()))
     return WrongState("resume", id(), LookAt(place, record), "paused");
@@ -187,7 +188,7 @@ Status Container::Resume() {
 }
 
 Status Container::Update(const oci::Resources& resources) {
-  const auto [place, record] = TRY(LockContainer(parts_->store, id()));
+  const auto [place, record] = TRY(LockContainer(*parts_));
   const oci::Status status = LookAt(place, record);
   if (status == oci::Status::kStopped || status == oci::Status::kCreating)
     return WrongState("update", id(), status, "running");
@@ -220,7 +221,7 @@ bool Container::TakesTimeToDelete() const {
 }
 
 Status Container::Delete(Force force, Warnings* warnings) {
-  auto [place, record] = TRY(LockContainer(parts_->store, id()));
+  auto [place, record] = TRY(LockContainer(*parts_));
   const oci::Status status = LookAt(place, record);
   if (status != oci::Status::kStopped && force == Force::kNo)
     return WrongState("delete", id(), status, "stopped");

@@ -82,7 +82,6 @@ Result<std::optional<Containers::Created>> Creation::Advance() {
     }
     case At::kMounting:
       TRY(channel_->Expect(Step::kMounted));
-      if (!HasHostHooks()) return GoOnAfterHooks();
       hooks_begun_ = true;
       hooks_ = DoAside([this]() -> Result<Warnings> {
         TRY(RunHostHooks());
@@ -119,7 +118,7 @@ Status Creation::Make(std::unique_ptr<Program> program) {
   TRY(MakeGroup(std::move(planned)));
   plan_.emplace(TRY(Plan(std::move(process))));
   TRY(SpawnFirst());
-  at_ = At::kMounting;
+  at_ = HasHostHooks() ? At::kMounting : At::kSettling;
   return {};
 }
 
@@ -260,6 +259,7 @@ Result<FirstProcessPlan> Creation::Plan(ProcessPlan process) {
                           .cgroups = CgroupTrees(),
                           .change = options_.no_pivot ? RootChange::kMove : RootChange::kPivot,
                           .process = std::move(process),
+                          .host_hooks = HasHostHooks(),
                           .gate = TRY(MakeStartGate(place_->directory()))};
 }
 
@@ -271,11 +271,12 @@ oci::State Creation::StateNow(oci::Status status) const {
           .annotations = record_.annotations};
 }
 
-// Everything that the new process needs from outside before it may go on: written down first, so
-// that it is found if this process is killed now.
+// Everything that the new process needs from outside before it may go on. First it has to be found
+// if this process is killed now: by its control group, which is written down already, if it enters
+// that by itself; and hooks are told of it.
 Status Creation::Admit() {
   record_.init = TRY(ProcessId::Of(child_.pid));
-  TRY(place_->Write(record_));
+  if (!entry_ || HasHostHooks()) TRY(place_->Write(record_));
   const oci::Linux& config = bundle_.spec.on_linux;
   if (plan_->namespaces.Makes(NamespaceType::kUser))
     TRY(WriteIdMaps(child_.pid, config.uid_mappings, config.gid_mappings));

@@ -34,8 +34,9 @@ struct Prepared {
 };
 Result<Prepared> PrepareProgram(Executors executors, const ProgramRequest& request);
 
-// A container with its lock, for a change; the record is read anew.
-Result<std::pair<Place, Record>> LockContainer(const Store& store, const std::string& id);
+// A container with its lock, for a change. The record is read anew, unless what has its name is
+// known to be the same and complete: nothing changes in it then.
+Result<std::pair<Place, Record>> LockContainer(const Container::Parts& known);
 
 // As hooks, listeners and callers read it; a stopped container has no process.
 oci::State StateOf(const Record& record, oci::Status status);

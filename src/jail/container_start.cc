@@ -12,7 +12,7 @@ namespace {
 // One `start` (OCI runtime-spec, runtime.md, "Lifecycle", steps 6 to 8).
 class Starting : public os::Pending<Warnings> {
  public:
-  Starting(const Store& store, std::string id) : store_(store), id_(std::move(id)) {}
+  explicit Starting(const Container::Parts& parts) : parts_(parts), id_(parts.record.id) {}
   const os::Fd& waits_for() const override {
     return hooks_ ? hooks_->waits_for() : channel_->socket();
   }
@@ -22,8 +22,8 @@ class Starting : public os::Pending<Warnings> {
   Status Begin();
   Result<Warnings> RunPoststartHooks() const;
 
-  const Store& store_;
-  const std::string id_;
+  const Container::Parts& parts_;
+  const std::string& id_;
   std::optional<Place> place_;  // Locked.
   Record record_;
   std::optional<Channel> channel_;
@@ -31,7 +31,7 @@ class Starting : public os::Pending<Warnings> {
 };
 
 Status Starting::Begin() {
-  auto [place, record] = TRY(LockContainer(store_, id_));
+  auto [place, record] = TRY(LockContainer(parts_));
   const oci::Status status = LookAt(place, record);
   if (status != oci::Status::kCreated) return WrongState("start", id_, status, "created");
   channel_ = TRY_AS(OpenStartGate(place.directory()), "start container \"{}\"", id_);
@@ -73,7 +73,7 @@ Result<std::optional<Warnings>> Starting::Advance() {
 }  // namespace
 
 std::unique_ptr<os::Pending<Warnings>> Container::BeginStart() const {
-  return std::make_unique<Starting>(parts_->store, id());
+  return std::make_unique<Starting>(*parts_);
 }
 
 Status Container::Start(Warnings* warnings) {

@@ -83,8 +83,10 @@ Status FirstProcess::UntilReady(const cgroup::Entry* entry) {
   TRY(SetNames());
   TRY(SetSysctls(spec.on_linux.sysctl));
   Rootfs rootfs = TRY(BuildRoot());
-  TRY(channel_.Send(Step::kMounted));
-  TRY(channel_.Expect(Step::kHooked));
+  if (plan_.host_hooks) {
+    TRY(channel_.Send(Step::kMounted));
+    TRY(channel_.Expect(Step::kHooked));
+  }
   TRY(RunHooks(spec.hooks.create_container, "createContainer", StateFor(oci::Status::kCreating)));
   const os::Fd terminal = TRY(process_.MakeTerminal(rootfs.root()));
   if (terminal.valid()) TRY(rootfs.BindConsole(terminal));

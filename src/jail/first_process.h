@@ -21,7 +21,8 @@ struct FirstProcessPlan {
   std::vector<CgroupTree> cgroups;
   RootChange change = RootChange::kPivot;
   ProcessPlan process;
-  os::Fd gate;  // Where it waits for `start`.
+  bool host_hooks = false;  // The runtime has some to run when the root file system is built.
+  os::Fd gate;              // Where it waits for `start`.
 };
 
 // The life of the first process, from its clone to its program (OCI runtime-spec, runtime.md,

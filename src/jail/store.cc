@@ -119,6 +119,11 @@ Status RemoveAll(const os::Fd& directory) {
 
 }  // namespace
 
+Result<bool> Place::IsSameAs(const Place& other) const {
+  const struct stat one = TRY(os::Stat(directory_)), two = TRY(os::Stat(other.directory_));
+  return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
 Result<std::string> Place::ReadFile(const char* name) const {
   const os::Fd file = TRY(os::OpenAt(directory_, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   const auto bytes = TRY_AS(os::ReadAll(file, kMostText), "{}", name);

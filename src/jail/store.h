@@ -83,6 +83,9 @@ class Place {
   const os::Fd& directory() const { return directory_; }
   bool locked() const { return lock_.file.valid(); }
 
+  // Whether both are one directory, and not two of one name.
+  Result<bool> IsSameAs(const Place& other) const;
+
   // kNotFound if there is none yet, or no more; kDataLoss if it cannot be understood.
   Result<Record> Read() const;
   Status Write(const Record& record) const;  // Needs the lock.

@@ -128,6 +128,16 @@ TEST_F(StoreTest, ACloneThatLeavesTheLockDoesNotEndIt) {
   EXPECT_FALSE(store.FindAndLock("box", milliseconds(0)).has_value());
 }
 
+TEST_F(StoreTest, TellsAPlaceFromItsSuccessor) {
+  const Store store = Open();
+  Place first = std::move(*store.Make("one"));
+  const Place seen = std::move(*store.Find("one"));
+  EXPECT_TRUE(first.IsSameAs(seen).value());
+  ASSERT_TRUE(first.Remove());
+  const Place second = std::move(*store.Make("one"));
+  EXPECT_FALSE(second.IsSameAs(seen).value());
+}
+
 TEST_F(StoreTest, RemovesAllThatIsInAPlace) {
   const Store store = Open();
   auto place = store.Make("box");

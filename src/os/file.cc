@@ -13,7 +13,7 @@
 namespace wasmoor::os {
 namespace {
 
-constexpr size_t kFirstRead = 64 << 10;  // Of something whose size is not known.
+constexpr size_t kFirstRead = 4 << 10;  // Of something whose size is not known.
 
 // Calls until it is not interrupted; the result and errno of the last call.
 template <typename Call>

@@ -107,7 +107,7 @@ class Stand:
 
     def _words(self, shim, options, words):
         return [str(self._player), "play", "--shim", str(shim.program), "--rootfs", str(self.files), "--cgroups", GROUPS,
-                "--dir", str(self._folder(shim)), "--network", f"/proc/{os.getpid()}/ns/net", *map(str, options),
+                "--root", str(self._folder(shim)), "--network", f"/proc/{os.getpid()}/ns/net", *map(str, options),
                 "--", *words]
 
     def _folder(self, shim):

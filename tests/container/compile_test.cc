@@ -2,6 +2,7 @@
 
 #include "container/support.h"
 #include "e2e/suite.h"
+#include "wasmoor/container/kept_modules.h"
 
 // Modules are compiled by a process of its own and kept in a cache.
 namespace wasmoor::container {
@@ -36,7 +37,7 @@ TEST_F(CompileTest, TheFirstStartCompilesAndTheNextFindsIt) {
   EXPECT_EQ(Threads(), before);
   EXPECT_THAT(CacheEntries(), SizeIs(1));
   // Nobody compiles where there is nobody who could.
-  options.compiler = {"x", "no-such-verb"};
+  options.compiler = {"container-test", "--gtest_filter=Nothing"};
   EXPECT_EQ(Complaint(options), "");
   EXPECT_THAT(warnings, IsEmpty());
 }
@@ -114,6 +115,39 @@ TEST_F(CompileTest, WithoutAnyCacheNothingIsTrusted) {
   EXPECT_EQ(prepared.error().code(), Code::kFailedPrecondition);
   EXPECT_THAT(prepared.error().message(),
               AllOf(HasSubstr("/proc/nothing"), HasSubstr("WASMOOR_CACHE_DIR")));
+}
+
+TEST_F(CompileTest, WhatIsKeptIsLoadedOnceUntilItIsForgotten) {
+  Put("hello", "/app.wasm");
+  Put("hello", "/same.wasm");
+  Put("sleep", "/other.wasm");
+  KeptModules kept;
+  WasmOptions options = Options();
+  options.kept = &kept;
+  EXPECT_EQ(Complaint(options), "");
+  // Neither code nor a compiler.
+  for (const auto& entry : CacheEntries()) std::filesystem::remove(entry);
+  options.compiler = {"container-test", "--gtest_filter=Nothing"};
+  EXPECT_EQ(Complaint(options), "");
+  process.args = {"/same.wasm"};
+  EXPECT_EQ(Complaint(options), "");
+  process.args = {"/other.wasm"};
+  EXPECT_THAT(Complaint(options), HasSubstr("/other.wasm"));
+  process.args = {"/app.wasm"};
+  kept.Forget();
+  EXPECT_THAT(Complaint(options), HasSubstr("/app.wasm"));
+}
+
+TEST_F(CompileTest, BaselineCodeIsNotKept) {
+  PutText("/app.wasm", e2e::LargeModule(600));
+  KeptModules kept;
+  WasmOptions options = Options();
+  options.kept = &kept;
+  EXPECT_EQ(Complaint(options), "");
+  EndCompilers();
+  for (const auto& entry : CacheEntries()) std::filesystem::remove(entry);
+  options.compiler = {"container-test", "--gtest_filter=Nothing"};
+  EXPECT_THAT(Complaint(options), HasSubstr("its compiler"));
 }
 
 TEST_F(CompileTest, TheStateDirectoryIsTheLastPlaceForCode) {

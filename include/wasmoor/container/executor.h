@@ -17,6 +17,8 @@
 // docs/wasm-containers.md is what users are told.
 namespace wasmoor::container {
 
+class KeptModules;
+
 struct WasmOptions {
   wasm::EngineFactory engine;
   // Where compiled code is kept, the best place first: the others are for when nothing can be kept
@@ -28,6 +30,8 @@ struct WasmOptions {
   // What a compiler may have in address space: a module is hostile, and compiled outside of its
   // container's limits.
   uint64_t compiler_bytes = uint64_t{4} << 30;
+  // For a process that makes many containers. Null: each loads its module anew. Borrowed.
+  KeptModules* kept = nullptr;
   // Hears what an operator should know although all went well: a line without its end. May be
   // empty.
   std::function<void(std::string_view)> warn;

@@ -79,6 +79,8 @@ enum class Force : uint8_t { kNo, kYes };
 // way.
 class Container {
  public:
+  struct Parts;  // src/jail/container_parts.h
+
   Container(Container&&) noexcept;
   Container& operator=(Container&&) noexcept;
   ~Container();
@@ -96,7 +98,7 @@ class Container {
   // kFailedPrecondition unless created. A startContainer hook or program that fails is an error
   // here, and the container is stopped then. What went wrong in poststart hooks is in `warnings`.
   Status Start(Warnings* warnings);
-  // The same for whoever must not wait.
+  // The same for whoever must not wait. This object must stay until its end.
   std::unique_ptr<os::Pending<Warnings>> BeginStart() const;
 
   // kFailedPrecondition, "container not running", unless created, running or paused. With
@@ -134,7 +136,6 @@ class Container {
  private:
   friend class Containers;
   friend class Creation;
-  struct Parts;
   explicit Container(std::unique_ptr<Parts> parts);
   Result<cgroup::Group*> OpenedGroup() const;
   std::unique_ptr<Parts> parts_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +16,9 @@
 #include "wasmoor/wasm/trusted_code.h"
 
 namespace wasmoor::wasm {
+
+// SHA-256 of a module's bytes, by which the cache knows it.
+using ModuleHash = std::array<uint8_t, 32>;
 
 struct CacheOptions {
   std::filesystem::path directory;                // Made with mode 0700 if absent.
@@ -73,10 +77,14 @@ class Cache {
   // not even read. kInvalidArgument for a directory and for a file that is too big.
   Result<Found> LoadFile(const Engine& engine, const os::Fd& wasm_file, Policy policy) const;
 
+  // The hash of a regular file, from its start. A big one that did not change since it was last
+  // seen is not even read. kInvalidArgument as of LoadFile.
+  Result<ModuleHash> HashFile(const os::Fd& wasm_file) const;
+
   // What LoadFile finds without compiling or waiting; nothing if that is nothing usable. Starts no
   // thread.
-  Result<std::optional<Found>> FindFile(const Engine& engine, const os::Fd& wasm_file,
-                                        Policy policy) const;
+  Result<std::optional<Found>> Find(const Engine& engine, const ModuleHash& module,
+                                    Policy policy) const;
 
   // Compiles the optimized code of a module into the cache unless it is there or another
   // process is at it, and drops the baseline code. True if this call did it. An Error if it could

@@ -11,6 +11,7 @@
 #include "cmd/shim/module_finder.h"
 #include "cmd/shim/settle.h"
 #include "cmd/shim/shim.h"
+#include "wasmoor/container/kept_modules.h"
 #include "wasmoor/containerd/publisher.h"
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
@@ -36,16 +37,20 @@ constexpr std::chrono::milliseconds kFarewell{500}, kBetweenLooks{2};
 
 class PublishedEvents : public task::Events {
  public:
-  PublishedEvents(loop::Loop& loop, containerd::Publisher& publisher)
-      : loop_(loop), publisher_(publisher) {}
+  PublishedEvents(loop::Loop& loop, containerd::Publisher& publisher, container::KeptModules& kept)
+      : loop_(loop), publisher_(publisher), kept_(kept) {}
   void Publish(std::string_view topic, const google::protobuf::MessageLite& event) override {
     publisher_.Publish(topic, event.GetTypeName(), event.SerializeAsString());
-    quiet_ = loop_.After(kQuiet, [] { ::malloc_trim(0); });
+    quiet_ = loop_.After(kQuiet, [this] {
+      kept_.Forget();
+      ::malloc_trim(0);
+    });
   }
 
  private:
   loop::Loop& loop_;
   containerd::Publisher& publisher_;
+  container::KeptModules& kept_;
   loop::Timer quiet_;
 };
 
@@ -71,6 +76,7 @@ class Server {
     // While there is an environment to be read.
     container::WasmOptions wasm = WasmFor(settings_);
     Settle(settings_, log_);
+    wasm.kept = &kept_;
     const auto warn = [this](std::string_view line) { log_.Write(Level::kWarning, line); };
     wasm.warn = warn;
     loop_ = TRY(loop::Loop::Create());
@@ -80,7 +86,7 @@ class Server {
                                              .publish_binary = settings_.publish_binary,
                                              .address = settings_.containerd_address,
                                              .warn = warn});
-    PublishedEvents events(*loop_, *publisher_);
+    PublishedEvents events(*loop_, *publisher_, kept_);
     task::Reporter reporter(events);
     ModuleFinder finder(*loop_, {.grpc_address = settings_.containerd_address,
                                  .name_space = settings_.name_space,
@@ -143,6 +149,7 @@ class Server {
 
   const ServerSettings& settings_;
   const ShimLog& log_;
+  container::KeptModules kept_;
   std::unique_ptr<loop::Loop> loop_;
   std::unique_ptr<containerd::Publisher> publisher_;
   ttrpc::Server* server_ = nullptr;  // While it runs.

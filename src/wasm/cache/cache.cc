@@ -120,17 +120,25 @@ Result<Cache::Found> Cache::Load(const Engine& engine, Bytes wasm, Policy policy
   return Loader(*this, engine, HashOf(wasm)).FindOrCompile(wasm, policy);
 }
 
-Result<std::optional<Cache::Found>> Cache::FindFile(const Engine& engine, const os::Fd& wasm_file,
-                                                    Policy policy) const {
+Result<ModuleHash> Cache::HashFile(const os::Fd& wasm_file) const {
   const struct stat status = TRY(os::Stat(wasm_file));
   TRY(CheckModuleFile(status, options_.max_module_bytes));
-  if (!S_ISREG(status.st_mode) || !directory_.valid()) return std::nullopt;
-  return Loader(*this, engine, TRY(HashModule(directory_, wasm_file, status))).LookUp(policy);
+  return HashModule(directory_, wasm_file, status);
+}
+
+Result<std::optional<Cache::Found>> Cache::Find(const Engine& engine, const ModuleHash& module,
+                                                Policy policy) const {
+  return Loader(*this, engine, module).LookUp(policy);
 }
 
 Result<Cache::Found> Cache::LoadFile(const Engine& engine, const os::Fd& wasm_file,
                                      Policy policy) const {
-  if (auto found = TRY(FindFile(engine, wasm_file, policy))) return std::move(*found);
+  const struct stat status = TRY(os::Stat(wasm_file));
+  TRY(CheckModuleFile(status, options_.max_module_bytes));
+  if (S_ISREG(status.st_mode) && directory_.valid()) {
+    const ModuleHash module = TRY(HashModule(directory_, wasm_file, status));
+    if (auto found = TRY(Find(engine, module, policy))) return std::move(*found);
+  }
   auto wasm = os::ReadAll(wasm_file, options_.max_module_bytes);
   if (!wasm && wasm.error().code() == Code::kOutOfRange) {
     return Fail(Code::kInvalidArgument, "{}", wasm.error().message());

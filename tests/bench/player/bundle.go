@@ -93,11 +93,11 @@ func (i *image) mounts(snapshot string) ([]*types.Mount, error) {
 	return nil, fmt.Errorf("--rootfs-kind %s: it is overlay, bind or none", i.kind)
 }
 
-func makeBundle(dir, namespace, id string, spec *specs.Spec) (*bundle, error) {
+func makeBundle(root, state, namespace, id string, spec *specs.Spec) (*bundle, error) {
 	b := &bundle{
 		id:   id,
-		path: filepath.Join(dir, "state", "io.containerd.runtime.v2.task", namespace, id),
-		work: filepath.Join(dir, "root", "io.containerd.runtime.v2.task", namespace, id),
+		path: filepath.Join(state, "io.containerd.runtime.v2.task", namespace, id),
+		work: filepath.Join(root, "io.containerd.runtime.v2.task", namespace, id),
 	}
 	config, err := json.Marshal(spec)
 	if err != nil {

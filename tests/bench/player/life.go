@@ -113,16 +113,16 @@ func (l *life) prepare() error {
 	if err != nil {
 		return err
 	}
-	if l.mounts, err = l.player.image.mounts(filepath.Join(l.player.dir, "snapshots", l.id)); err != nil {
+	if l.mounts, err = l.player.image.mounts(filepath.Join(l.player.root, "snapshots", l.id)); err != nil {
 		return err
 	}
-	l.bundle, err = makeBundle(l.player.dir, l.player.program.namespace, l.id, spec)
+	l.bundle, err = makeBundle(l.player.root, l.player.state, l.player.program.namespace, l.id, spec)
 	return err
 }
 
 // open opens the ends of the task's streams that are containerd's client's.
 func (l *life) open() (err error) {
-	l.output, err = openOutput(filepath.Join(l.player.dir, "fifo", l.id))
+	l.output, err = openOutput(filepath.Join(l.player.state, "fifo", l.id))
 	return err
 }
 

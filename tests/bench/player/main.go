@@ -83,7 +83,8 @@ func play(arguments []string) error {
 	flags.StringVar(&program.path, "shim", "", "the shim's executable")
 	flags.StringVar(&program.namespace, "namespace", "player", "containerd's namespace")
 	flags.BoolVar(&program.debug, "debug", false, "pass -debug, and show what shims log")
-	flags.StringVar(&p.dir, "dir", "", "where bundles, FIFOs and sockets are; a temporary folder")
+	flags.StringVar(&p.root, "root", "", "where the snapshots are, as in containerd's root; a temporary folder")
+	flags.StringVar(&p.state, "state", "", "where bundles, FIFOs and sockets are; a temporary folder in /run, as containerd's")
 	flags.StringVar(&p.image.rootfs, "rootfs", "", "a folder that containers have as their files")
 	flags.StringVar(&p.image.kind, "rootfs-kind", "overlay", "how it is mounted: overlay, bind, none")
 	flags.StringVar(&p.image.cgroups, "cgroups", "player", "the control group above those of containers")
@@ -128,13 +129,15 @@ func (p *player) report(tasks, parallel int, pause, words []string) error {
 	if p.program.path, err = filepath.Abs(p.program.path); err != nil {
 		return err
 	}
-	if p.dir == "" {
-		if p.dir, err = os.MkdirTemp("", "player-"); err != nil {
-			return err
+	for parent, folder := range map[string]*string{os.TempDir(): &p.root, "/run": &p.state} {
+		if *folder == "" {
+			if *folder, err = os.MkdirTemp(parent, "player-"); err != nil {
+				return err
+			}
+			defer os.RemoveAll(*folder)
 		}
-		defer os.RemoveAll(p.dir)
 	}
-	if p.daemon, err = serve(p.dir); err != nil {
+	if p.daemon, err = serve(p.state); err != nil {
 		return err
 	}
 	defer p.daemon.close()

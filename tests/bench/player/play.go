@@ -23,7 +23,8 @@ type expectation struct {
 
 // player plays containerd to one executable.
 type player struct {
-	dir       string
+	root      string // Of snapshots.
+	state     string // Of bundles, FIFOs and sockets.
 	program   *program
 	daemon    *daemon
 	image     image

@@ -1,0 +1,138 @@
+#include "container/module_loading.h"
+
+#include <utility>
+
+#include "container/compiler.h"
+#include "wasmoor/container/kept_modules.h"
+#include "wasmoor/wasm/http.h"
+
+namespace wasmoor::container {
+namespace {
+
+using wasm::Cache;
+
+void Warn(const WasmOptions& options, std::string_view line) {
+  if (!line.empty() && options.warn) options.warn(line);
+}
+
+bool ServesHttp(const wasm::Module& module) {
+  return module.kind() == wasm::ModuleKind::kComponent && wasm::ServesHttp(module.Exports());
+}
+
+}  // namespace
+
+Status ModuleLoading::MakeEngine() {
+  Attempt attempt;
+  attempt.loaded.host = program::NewHost();
+  attempt.loaded.serves = sharing_ == wasm::Sharing::kManyGuests;
+  wasm::EngineOptions engine = {
+      .sharing = sharing_, .parallel_compile = false, .host = attempt.loaded.host.table};
+  // The pool is the server's own.
+  if (attempt.loaded.serves) engine.pool.instances = 0;
+  attempt.loaded.descriptors.Look();
+  attempt.engine = TRY(options_.engine.create(engine));
+  TRY(attempt.loaded.descriptors.Find());
+  attempt_.emplace(std::move(attempt));
+  return {};
+}
+
+Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Find() {
+  const wasm::ModuleHash hash = TRY_AS(cache_->HashFile(source_.file), "{}", source_.name);
+  if (options_.kept) {
+    if (Loaded kept = options_.kept->Find(hash)) return kept;
+  }
+  if (!attempt_) TRY(MakeEngine());
+  EngineDescriptors& descriptors = attempt_->loaded.descriptors;
+  descriptors.Look();
+  auto found =
+      TRY_AS(cache_->Find(*attempt_->engine, hash, Cache::Policy::kFastest), "{}", source_.name);
+  if (!found) return std::nullopt;
+  if (use_ == Use::kProgram && !attempt_->loaded.serves && ServesHttp(*found->module)) {
+    // Its guests share a process, which is other code.
+    sharing_ = wasm::Sharing::kManyGuests;
+    found.reset();
+    attempt_.reset();
+    return Find();
+  }
+  TRY_AS(descriptors.Find(), "{}", source_.name);
+  return Finish(hash, *std::move(found));
+}
+
+Result<ModuleLoading::Loaded> ModuleLoading::Finish(const wasm::ModuleHash& hash,
+                                                    Cache::Found found) {
+  Warn(options_, found.warning);
+  const bool is_final = found.tier == wasm::Tier::kOptimized;
+  if (!is_final) OptimizeInBackground(options_, *cache_, sharing_, source_);
+  LoadedModule loaded = std::move(attempt_->loaded);
+  attempt_.reset();
+  loaded.module = std::move(found.module);
+  if (!loaded.serves) {
+    // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
+    loaded.descriptors.Look();
+    TRY_AS(loaded.module->NewInstance({}), "{}", source_.name);
+    TRY_AS(loaded.descriptors.Find(), "{}", source_.name);
+  }
+  auto shared = std::make_shared<const LoadedModule>(std::move(loaded));
+  // One that serves HTTP is loaded differently for each use.
+  if (options_.kept && is_final && !ServesHttp(*shared->module)) options_.kept->Keep(hash, shared);
+  return shared;
+}
+
+void ModuleLoading::GiveUp(const Error& why) {
+  reasons_ += (reasons_.empty() ? "" : "; ") + why.message();
+  cache_.reset();
+}
+
+// With the next cache that can be opened: what it has, or a compiler that is under way.
+Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Begin() {
+  while (tried_ < options_.caches.size()) {
+    auto cache = OpenCache(options_.caches[tried_++]);
+    if (!cache) {
+      GiveUp(cache.error());
+      continue;
+    }
+    cache_ = std::move(*cache);
+    return FindOrCompile();
+  }
+  return Fail(Code::kFailedPrecondition,
+              "{}: there is no place for its compiled code: {}; name a folder that can be written "
+              "in WASMOOR_CACHE_DIR",
+              source_.name, reasons_);
+}
+
+Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::FindOrCompile() {
+  if (auto found = TRY(Find())) return found;
+  compiled_for_ = sharing_;
+  compiler_ = TRY(StartCompiler(options_, *cache_, sharing_, source_));
+  return std::nullopt;
+}
+
+Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::End(const os::Output& output) {
+  compiler_.reset();
+  const auto compiled = ReadAnswer(options_, source_, output);
+  if (!compiled) {
+    if (compiled.error().code() != Code::kUnavailable) return tl::unexpected(compiled.error());
+    GiveUp(compiled.error());
+    return Begin();
+  }
+  Warn(options_, *compiled);
+  if (auto found = TRY(Find())) return found;
+  // It has turned out to need other code, or the code has vanished from the cache.
+  if (sharing_ != compiled_for_) return FindOrCompile();
+  GiveUp(Error(Code::kUnavailable, fmt::format("{}: the code vanished from the cache",
+                                               cache_->options().directory.native())));
+  return Begin();
+}
+
+Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Advance() {
+  if (!cache_) {
+    if (auto found = TRY(Begin())) return found;
+  }
+  for (;;) {
+    const auto output = TRY(compiler_->Advance());
+    if (!output) return std::nullopt;
+    if (auto found = TRY(End(*output))) return found;
+  }
+}
+
+}  // namespace wasmoor::container
