@@ -14,6 +14,7 @@
 #include "wasmoor/os/process.h"
 #include "wasmoor/os/spawn.h"
 #include "wasmoor/ttrpc/client.h"
+#include "wasmoor/ttrpc/timestamp.h"
 
 namespace wasmoor::containerd {
 namespace {
@@ -45,11 +46,7 @@ bool IsAway(Code code) {
 events::ForwardRequest RequestOf(const Event& event, const std::string& name_space) {
   events::ForwardRequest request;
   auto* const envelope = request.mutable_envelope();
-  const auto since = event.time.time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  envelope->mutable_timestamp()->set_seconds(seconds.count());
-  envelope->mutable_timestamp()->set_nanos(
-      static_cast<int32_t>(std::chrono::nanoseconds(since - seconds).count()));
+  ttrpc::SetTime(event.time, envelope->mutable_timestamp());
   envelope->set_namespace_(name_space);
   envelope->set_topic(event.topic);
   envelope->mutable_event()->set_type_url(event.type);

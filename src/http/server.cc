@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <ctime>
 #include <unordered_map>
 #include <utility>
@@ -18,10 +17,6 @@ constexpr size_t kScratch = 64 << 10;
 constexpr std::string_view kTooMany =
     "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: "
     "close\r\n\r\n";
-// Taken one after the other before anything else gets its turn.
-constexpr int kAcceptedAtOnce = 16;
-// How long to leave those who knock alone when no descriptor is left for them.
-constexpr std::chrono::milliseconds kAcceptPause{100};
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, section 5.6.7).
 std::string DateText() {
@@ -115,37 +110,6 @@ void Server::Drain(std::function<void()> drained) {
   parts.drained = std::move(drained);
   std::erase_if(parts.connections, [](const auto& one) { return one.first->idle(); });
   parts.TellIfDrained();
-}
-
-Result<std::unique_ptr<Acceptor>> Acceptor::Create(loop::Loop& loop, const os::Fd& listener,
-                                                   std::function<void(os::Fd)> take) {
-  auto acceptor = std::unique_ptr<Acceptor>(new Acceptor(loop, listener, std::move(take)));
-  acceptor->source_ = TRY(loop.Watch(listener));
-  acceptor->Watch();
-  return acceptor;
-}
-
-Acceptor::Acceptor(loop::Loop& loop, const os::Fd& listener, std::function<void(os::Fd)> take)
-    : loop_(loop), listener_(listener), take_(std::move(take)) {}
-Acceptor::~Acceptor() = default;
-
-void Acceptor::Watch() {
-  source_.OnReadable([this] { Accept(); });
-}
-
-void Acceptor::Accept() {
-  for (int i = 0; i < kAcceptedAtOnce; ++i) {
-    os::Fd one(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (one.valid()) {
-      take_(std::move(one));
-      continue;
-    }
-    // accept(2): a client that is gone again is no error of the socket's.
-    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
-    source_.OnReadable(nullptr);
-    pause_ = loop_.After(kAcceptPause, [this] { Watch(); });
-    return;
-  }
 }
 
 }  // namespace wasmoor::http

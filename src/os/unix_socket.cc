@@ -59,21 +59,35 @@ Result<Fd> ConnectStream(int flags, const std::string& path) {
   return Connect(type, fmt::format("/proc/self/fd/{}", place.get()), path);
 }
 
+Result<Fd> Listen(int type, const std::string& path, std::string_view name, int waiting) {
+  const struct sockaddr_un address = AddressOf(path);
+  Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return FailErrno(errno, "socket");
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return FailErrno(errno, "bind socket {}", name);
+  if (::listen(socket.get(), waiting) != 0) return FailErrno(errno, "listen on {}", name);
+  return socket;
+}
+
 }  // namespace
 
 Result<Fd> ConnectUnix(const std::string& path) { return ConnectStream(0, path); }
 
 Result<Fd> ConnectUnixAtOnce(const std::string& path) { return ConnectStream(SOCK_NONBLOCK, path); }
 
-Result<Fd> ListenUnix(const Fd& directory, const char* name) {
-  const struct sockaddr_un address = AddressOf(PathBelow(directory, name));
-  Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return FailErrno(errno, "socket");
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-    return FailErrno(errno, "bind socket {}", name);
-  constexpr int kWaiting = 8;
-  if (::listen(socket.get(), kWaiting) != 0) return FailErrno(errno, "listen on {}", name);
+Result<Fd> ListenUnix(const std::string& path) {
+  if (path.size() >= sizeof(sockaddr_un::sun_path))
+    return FailErrno(ENAMETOOLONG, "socket {}", path);
+  constexpr mode_t kNotForOthers = 0177;
+  const mode_t before = ::umask(kNotForOthers);
+  auto socket = Listen(SOCK_STREAM | SOCK_NONBLOCK, path, path, SOMAXCONN);
+  ::umask(before);
   return socket;
+}
+
+Result<Fd> ListenUnix(const Fd& directory, const char* name) {
+  constexpr int kWaiting = 8;
+  return Listen(SOCK_SEQPACKET, PathBelow(directory, name), name, kWaiting);
 }
 
 Result<Fd> ConnectUnix(const Fd& directory, const char* name) {

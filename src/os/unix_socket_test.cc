@@ -63,6 +63,16 @@ TEST_F(UnixSocketTest, ReachesAPathThatNoAddressHolds) {
   EXPECT_TRUE(ConnectUnix(deep / "s").has_value());
 }
 
+TEST_F(UnixSocketTest, ListensForThisUserAloneAndOnce) {
+  const std::string path = scratch / "stream";
+  const auto listening = ListenUnix(path);
+  ASSERT_TRUE(listening) << listening.error().message();
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_TRUE(ConnectUnix(path));
+  EXPECT_EQ(ListenUnix(path).error().error_number(), EADDRINUSE);
+  EXPECT_EQ(ListenUnix(std::string(200, 'x')).error().error_number(), ENAMETOOLONG);
+}
+
 TEST_F(UnixSocketTest, SaysWhereNobodyListens) {
   const auto client = ConnectUnix(scratch / "nobody");
   ASSERT_FALSE(client.has_value());

@@ -15,6 +15,7 @@
 
 #include "serve/names.h"
 #include "serve/worker.h"
+#include "wasmoor/loop/acceptor.h"
 #include "wasmoor/os/limit.h"
 #include "wasmoor/os/socket.h"
 #include "wasmoor/wasm/http.h"
@@ -97,7 +98,7 @@ class HttpServer : public Server {
   std::string address_;
   std::unique_ptr<wasm::HttpHandler> handler_;
   std::vector<std::unique_ptr<Worker>> workers_;  // The first is this thread's.
-  std::unique_ptr<http::Acceptor> acceptor_;
+  std::unique_ptr<loop::Acceptor> acceptor_;
   loop::Source signals_;
   loop::Timer grace_;
   size_t draining_ = 0;  // Workers.
@@ -107,7 +108,6 @@ Status HttpServer::Open(const wasm::Module& module, const wasi::Grants& grants,
                         const wasm::Limits& limits) {
   listener_ = TRY(os::ListenTcp(settings_.listen));
   address_ = TRY(os::LocalAddress(listener_));
-  ::fcntl(listener_.get(), F_SETFL, O_NONBLOCK);
   ending_ = os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!ending_.valid()) return FailErrno(errno, "eventfd");
 
@@ -160,7 +160,7 @@ Status HttpServer::Run() {
   loop::Loop& loop = workers_.front()->loop();
   signals_ = TRY(loop.Watch(ending_));
   signals_.OnReadable([this] { Drain(); });
-  acceptor_ = TRY(http::Acceptor::Create(
+  acceptor_ = TRY(loop::Acceptor::Create(
       loop, listener_, [this](os::Fd connection) { LeastBusy().Take(std::move(connection)); }));
   ending_fd = ending_.get();
 

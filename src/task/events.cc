@@ -2,7 +2,7 @@
 
 #include "proto/containerd/task_events.pb.h"
 #include "task/topics.h"
-#include "task/translate.h"
+#include "wasmoor/ttrpc/timestamp.h"
 
 namespace wasmoor::task {
 
@@ -13,7 +13,7 @@ void Reporter::OnExit(const std::string& id, const std::string& exec_id, pid_t p
   event.set_id(exec_id.empty() ? id : exec_id);
   event.set_pid(static_cast<uint32_t>(pid));
   event.set_exit_status(exit.status);
-  SetTime(exit.at, event.mutable_exited_at());
+  ttrpc::SetTime(exit.at, event.mutable_exited_at());
   events_.Publish(kExitTopic, event);
 }
 

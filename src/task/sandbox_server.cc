@@ -5,6 +5,7 @@
 #include "proto/containerd/cri.pb.h"
 #include "task/translate.h"
 #include "wasmoor/ttrpc/any.h"
+#include "wasmoor/ttrpc/timestamp.h"
 
 namespace wasmoor::task {
 namespace {
@@ -97,7 +98,7 @@ void SandboxServer::StartSandbox(const pods::StartSandboxRequest& request, const
     if (!info) return answer(tl::unexpected(info.error()));
     pods::StartSandboxResponse response;
     response.set_pid(static_cast<uint32_t>(info->pid));
-    SetTime(info->created, response.mutable_created_at());
+    ttrpc::SetTime(info->created, response.mutable_created_at());
     answer(response);
   });
 }
@@ -124,7 +125,7 @@ void SandboxServer::WaitSandbox(const pods::WaitSandboxRequest& request, const C
     if (!exit) return answer(tl::unexpected(exit.error()));
     pods::WaitSandboxResponse response;
     response.set_exit_status(exit->status);
-    SetTime(exit->at, response.mutable_exited_at());
+    ttrpc::SetTime(exit->at, response.mutable_exited_at());
     answer(response);
   });
 }
@@ -137,8 +138,8 @@ Result<pods::SandboxStatusResponse> SandboxServer::StatusOf(const std::string& i
   response.set_pid(static_cast<uint32_t>(info.pid));
   // The words of CRI's PodSandboxState, by which containerd's CRI plugin finds the state.
   response.set_state(info.running ? "SANDBOX_READY" : "SANDBOX_NOTREADY");
-  SetTime(info.created, response.mutable_created_at());
-  if (!info.running && info.pid != 0) SetTime(info.exit.at, response.mutable_exited_at());
+  ttrpc::SetTime(info.created, response.mutable_created_at());
+  if (!info.running && info.pid != 0) ttrpc::SetTime(info.exit.at, response.mutable_exited_at());
   return response;
 }
 
@@ -170,7 +171,7 @@ Result<pods::SandboxMetricsResponse> SandboxServer::MetricsOf(const std::string&
   pods::SandboxMetricsResponse response;
   *response.mutable_metrics()->mutable_data() = TRY(metrics_.Pack(TRY(pod_.ReadStats())));
   response.mutable_metrics()->set_id(id);
-  SetTime(std::chrono::system_clock::now(), response.mutable_metrics()->mutable_timestamp());
+  ttrpc::SetTime(std::chrono::system_clock::now(), response.mutable_metrics()->mutable_timestamp());
   return response;
 }
 

@@ -13,6 +13,7 @@
 #include "task/translate.h"
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/ttrpc/any.h"
+#include "wasmoor/ttrpc/timestamp.h"
 
 namespace wasmoor::task {
 
@@ -100,7 +101,7 @@ void TaskServer::Delete(const api::DeleteRequest& request, const CallInfo&,
                     api::DeleteResponse response;
                     response.set_pid(static_cast<uint32_t>(pid));
                     response.set_exit_status(exit->status);
-                    SetTime(exit->at, response.mutable_exited_at());
+                    ttrpc::SetTime(exit->at, response.mutable_exited_at());
                     if (exec_id.empty()) {
                       exec_pids_.erase(id);
                       TellDelete(id, response);
@@ -127,7 +128,7 @@ Result<api::StateResponse> TaskServer::StateOf(const api::StateRequest& request)
   response.set_terminal(info.streams.terminal);
   if (info.state == sandbox::State::kStopped) {
     response.set_exit_status(info.exit.status);
-    SetTime(info.exit.at, response.mutable_exited_at());
+    ttrpc::SetTime(info.exit.at, response.mutable_exited_at());
   }
   return response;
 }
@@ -276,7 +277,7 @@ void TaskServer::Wait(const api::WaitRequest& request, const CallInfo&,
     if (!exit) return answer(tl::unexpected(exit.error()));
     api::WaitResponse response;
     response.set_exit_status(exit->status);
-    SetTime(exit->at, response.mutable_exited_at());
+    ttrpc::SetTime(exit->at, response.mutable_exited_at());
     answer(response);
   });
 }

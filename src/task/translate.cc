@@ -35,14 +35,6 @@ sandbox::Streams StreamsOf(const Request& request) {
 
 }  // namespace
 
-void SetTime(std::chrono::system_clock::time_point time, google::protobuf::Timestamp* out) {
-  using std::chrono::floor, std::chrono::seconds, std::chrono::nanoseconds;
-  const auto since = time.time_since_epoch();
-  const auto whole = floor<seconds>(since);
-  out->set_seconds(whole.count());
-  out->set_nanos(static_cast<int32_t>(nanoseconds(since - whole).count()));
-}
-
 ::containerd::v1::types::Status StatusOf(sandbox::State state) {
   switch (state) {
     case sandbox::State::kCreated: return ::containerd::v1::types::CREATED;

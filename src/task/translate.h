@@ -1,7 +1,5 @@
 #pragma once
 
-#include <google/protobuf/timestamp.pb.h>
-
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -18,7 +16,6 @@ namespace wasmoor::task {
 
 namespace api = ::containerd::task::v2;
 
-void SetTime(std::chrono::system_clock::time_point time, google::protobuf::Timestamp* out);
 ::containerd::v1::types::Status StatusOf(sandbox::State state);
 
 // The options are those of the request if it has any, else `pod`'s; then the annotations of the

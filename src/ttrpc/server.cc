@@ -1,29 +1,24 @@
 #include "wasmoor/ttrpc/server.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <list>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "ttrpc/connection.h"
+#include "wasmoor/loop/acceptor.h"
 
 namespace wasmoor::ttrpc {
 namespace {
 
-// Where there are no descriptors left, callers wait in the listener's queue.
-constexpr std::chrono::milliseconds kNoDescriptors{100};
-
 struct Listener {
   os::Fd socket;
-  loop::Source source;
-  loop::Timer pause;
+  std::unique_ptr<loop::Acceptor> acceptor;
 };
 
 Status CheckPeer(const os::Fd& connection) {
@@ -65,22 +60,6 @@ struct Server::Parts : Connection::Owner, std::enable_shared_from_this<Parts> {
     return {};
   }
 
-  void Accept(Listener& listener) {
-    os::Fd connection(::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (connection.valid()) {
-      // Who may not call is hung up on; there is nobody to tell.
-      static_cast<void>(Adopt(std::move(connection)));
-      return;
-    }
-    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
-    listener.source.OnReadable(nullptr);
-    listener.pause = loop.After(kNoDescriptors, [this, &listener] { Watch(listener); });
-  }
-
-  void Watch(Listener& listener) {
-    listener.source.OnReadable([this, &listener] { Accept(listener); });
-  }
-
   void Stop() {
     listeners.clear();
     const auto closing = std::exchange(connections, {});
@@ -107,19 +86,19 @@ Status Server::Add(std::unique_ptr<Service> service) {
 }
 
 Status Server::Listen(os::Fd listening) {
-  // Not to be stopped by one who connects and is gone again (accept(2)).
-  const int flags = ::fcntl(listening.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(listening.get(), F_SETFL, flags | O_NONBLOCK) < 0)
-    return FailErrno(errno, "listen");
   Listener& listener = parts_->listeners.emplace_back();
   listener.socket = std::move(listening);
-  auto source = parts_->loop.Watch(listener.socket);
-  if (!source) {
+  auto acceptor = loop::Acceptor::Create(parts_->loop, listener.socket,
+                                         [parts = parts_.get()](os::Fd connection) {
+                                           // Who may not call is hung up on; there is nobody to
+                                           // tell.
+                                           static_cast<void>(parts->Adopt(std::move(connection)));
+                                         });
+  if (!acceptor) {
     parts_->listeners.pop_back();
-    return tl::unexpected(std::move(source).error().WithContext("listen"));
+    return tl::unexpected(std::move(acceptor).error());
   }
-  listener.source = std::move(*source);
-  parts_->Watch(listener);
+  listener.acceptor = std::move(*acceptor);
   return {};
 }
 

@@ -108,26 +108,4 @@ class Server {
   std::unique_ptr<Parts> parts_;
 };
 
-// Accepts connections of a listening socket, which must outlive it, and hands on each, not
-// blocking. Destroying it ends that.
-class Acceptor {
- public:
-  static Result<std::unique_ptr<Acceptor>> Create(loop::Loop& loop, const os::Fd& listener,
-                                                  std::function<void(os::Fd)> take);
-  Acceptor(const Acceptor&) = delete;
-  Acceptor& operator=(const Acceptor&) = delete;
-  ~Acceptor();
-
- private:
-  Acceptor(loop::Loop& loop, const os::Fd& listener, std::function<void(os::Fd)> take);
-  void Accept();
-  void Watch();
-
-  loop::Loop& loop_;
-  const os::Fd& listener_;
-  const std::function<void(os::Fd)> take_;
-  loop::Source source_;
-  loop::Timer pause_;
-};
-
 }  // namespace wasmoor::http

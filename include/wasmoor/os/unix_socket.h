@@ -18,6 +18,10 @@ Result<Fd> ConnectUnix(const std::string& path);
 // queue holds, of which nothing tells when it is over (connect(2)). The socket never blocks.
 Result<Fd> ConnectUnixAtOnce(const std::string& path);
 
+// A stream's socket that listens at `path`, which must not exist, for this user alone (mode 0600).
+// It does not block. Changes the umask for a moment, which is all threads'.
+Result<Fd> ListenUnix(const std::string& path);
+
 // A socket of SOCK_SEQPACKET that listens as `name` in `directory`, which may be O_PATH, and a
 // connection to one. kUnavailable (ECONNREFUSED): it is there and nobody listens any more. They
 // need /proc.

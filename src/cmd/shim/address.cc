@@ -41,23 +41,6 @@ Json ReadAnnotations(std::span<const uint8_t> text) {
   return spec["annotations"];
 }
 
-Result<os::Fd> Listen(const std::string& path) {
-  struct sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  os::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.valid()) return FailErrno(errno, "socket");
-  constexpr mode_t kNotForOthers = 0177;
-  const mode_t before = ::umask(kNotForOthers);
-  const int bound =
-      ::bind(socket.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof address);
-  const int bind_errno = errno;
-  ::umask(before);
-  if (bound != 0) return FailErrno(bind_errno, "socket {}", path);
-  if (::listen(socket.get(), SOMAXCONN) != 0) return FailErrno(errno, "socket {}: listen", path);
-  return socket;
-}
-
 // The directory, held against all others who claim a socket in it, until it is closed.
 Result<os::Fd> LockDirectory(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path();
@@ -113,7 +96,7 @@ Result<Claim> ClaimSocket(const std::string& path) {
   if (IsSocketServed(path)) return Claim{.is_served = true};
   if (::unlink(path.c_str()) != 0 && errno != ENOENT)
     return FailErrno(errno, "remove the socket {}, which nobody serves", path);
-  return Claim{.is_served = false, .listening = TRY(Listen(path))};
+  return Claim{.is_served = false, .listening = TRY(os::ListenUnix(path))};
 }
 
 Status RemoveDeadSocket(const std::string& path) {

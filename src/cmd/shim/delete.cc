@@ -5,10 +5,10 @@
 #include "cmd/shim/shim.h"
 #include "cmd/shim/streams.h"
 #include "proto/containerd/task.pb.h"
-#include "task/translate.h"
 #include "wasmoor/base/printable.h"
 #include "wasmoor/jail/container.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
+#include "wasmoor/ttrpc/timestamp.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -36,7 +36,7 @@ class DeleteCommand : public Command {
     response.set_pid(PidNow());
     const sandbox::Exit exit = TRY(sandbox::ClearContainer(shim_.StateRoot(), shim_.id(), bundle));
     response.set_exit_status(exit.status);
-    task::SetTime(exit.at, response.mutable_exited_at());
+    ttrpc::SetTime(exit.at, response.mutable_exited_at());
     RemoveSocket(bundle);
     TRY(WriteStandardOutput(response.SerializeAsString()));
     return 0;
