@@ -19,20 +19,6 @@ except ImportError:
 DOCUMENT = stand.ROOT / "docs" / "containerd-runc.md"
 DOCUMENTED = "/usr/local/bin/wasmoor-runtime"
 
-# What a machine for tests needs besides: an image for pods that is there, and no process made safer from OOM kills
-# than containerd itself is, for which CAP_SYS_RESOURCE may be missing.
-ADDED = {
-    "debian": f"""
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{stand.PAUSE}"
-  restrict_oom_score_adj = true
-""",
-    "current": f"""
-[plugins.'io.containerd.cri.v1.runtime']
-  restrict_oom_score_adj = true
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = '{stand.PAUSE}'
-"""}
 VERSION = {"debian": 2, "current": 3}  # Of the configuration's format.
 
 
@@ -41,7 +27,7 @@ def documented_configuration(which, runtime):
     ours = [block for block in blocks if block.startswith(f"version = {VERSION[which]}\n")]
     if len(ours) != 1 or DOCUMENTED not in ours[0]:
         raise AssertionError(f"{DOCUMENT} has no configuration of version {VERSION[which]} that names {DOCUMENTED}")
-    return ours[0].replace(DOCUMENTED, str(runtime)) + ADDED[which]
+    return ours[0].replace(DOCUMENTED, str(runtime)) + stand.FOR_PODS[which]
 
 
 class PodTest(unittest.TestCase):

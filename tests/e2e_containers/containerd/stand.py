@@ -23,6 +23,21 @@ PAUSE = "docker.io/test/pause:1"
 APPLETS = ("cat", "echo", "false", "sh", "sleep", "tail", "true", "tty")
 GUESTS = ("args", "exit42", "grow", "hello", "loop", "sleep", "terminal", "trap")
 
+# What a configuration needs besides, on a machine for tests: an image for pods that is there, and no process made
+# safer from OOM kills than containerd itself is, for which CAP_SYS_RESOURCE may be missing.
+FOR_PODS = {
+    "debian": f"""
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{PAUSE}"
+  restrict_oom_score_adj = true
+""",
+    "current": f"""
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = '{PAUSE}'
+"""}
+
 
 @dataclasses.dataclass(frozen=True)
 class Stand:

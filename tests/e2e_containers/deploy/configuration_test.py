@@ -23,19 +23,6 @@ SETTINGS = "/etc/wasmoor/wasmtime.toml"
 # Names files that tests write, below the /run that is theirs alone.
 OTHER_SETTINGS = "/run/{}.toml"
 FILE = {"debian": "containerd-1.toml", "current": "containerd-2.toml"}
-# What a machine for tests needs besides: see cri_test.py.
-ADDED = {
-    "debian": f"""
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{stand.PAUSE}"
-  restrict_oom_score_adj = true
-""",
-    "current": f"""
-[plugins.'io.containerd.cri.v1.runtime']
-  restrict_oom_score_adj = true
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = '{stand.PAUSE}'
-"""}
 WASM_IMAGE = stand.WASM.partition("@")[0]
 
 
@@ -47,7 +34,7 @@ def deployed(which, _):
         raise AssertionError(f"{FILE[which]} does not name {SETTINGS}")
     others = [re.sub(r"\bruntimes\.wasmtime\b", f"runtimes.{name}", table).replace(
         SETTINGS, OTHER_SETTINGS.format(name)) for name in ("all", "wrong")]
-    return "\n".join([text.replace(SETTINGS, str(DEPLOYED / "wasmtime.toml")), *others, ADDED[which]])
+    return "\n".join([text.replace(SETTINGS, str(DEPLOYED / "wasmtime.toml")), *others, stand.FOR_PODS[which]])
 
 
 class ConfigurationTest(unittest.TestCase):
