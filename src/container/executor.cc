@@ -98,7 +98,7 @@ GuestPlan WasmPreparation::Plan(std::shared_ptr<const LoadedModule> loaded) {
   const oci::Process& process = request_.process;
   GuestPlan plan;
   plan.loaded = std::move(loaded);
-  plan.limits = LimitsOf(request_.spec.on_linux);
+  plan.limits = Within(options_.guest, LimitsOf(request_.spec.on_linux));
   plan.arguments = process.args;
   plan.arguments.front() = entry_.path;
   plan.function = entry_.function;
@@ -112,11 +112,14 @@ Result<std::unique_ptr<jail::Program>> WasmPreparation::Finish(
     std::shared_ptr<const LoadedModule> loaded) {
   GuestPlan plan = Plan(std::move(loaded));
   if (plan.loaded->serves) {
-    serve::Settings settings =
-        TRY(serve::SettingsFrom(plan.environment, ServerDefaults(request_.spec.on_linux)));
+    serve::Settings settings = TRY(serve::SettingsFrom(
+        plan.environment, TRY(ServerDefaults(request_.spec.on_linux, options_.guest))));
     return MakeHttpProgram(std::move(plan), std::move(settings));
   }
-  if (request_.out_of_memory != nullptr && HasMemoryLimit(request_.spec.on_linux))
+  // Of the container's own limit, which an operator's may be below.
+  const wasm::Limits own = LimitsOf(request_.spec.on_linux);
+  if (request_.out_of_memory != nullptr && HasMemoryLimit(request_.spec.on_linux) &&
+      plan.limits.memory_bytes == own.memory_bytes)
     plan.out_of_memory = TRY(os::Duplicate(*request_.out_of_memory));
   plan.filter = seccomp::GuestProgram(plan.loaded->module->kind() == wasm::ModuleKind::kComponent
                                           ? seccomp::GuestKind::kComponent

@@ -61,7 +61,7 @@ Status HttpProgram::Serve(const std::function<Status()>& confine) {
   EndBySignals();
   const std::unique_ptr<serve::Server> server = TRY(MakeServer());
   os::ShowAs(plan_.arguments);
-  const bool asks = !settings_.allowed.empty();
+  const bool asks = settings_.MayAskSomebody();
   TRY(os::RestrictToTree(TRY(os::OpenAt(os::Fd(), "/", O_PATH | O_DIRECTORY)),
                          asks ? os::Connections::kAllowed : os::Connections::kNone));
   TRY(confine());
@@ -81,12 +81,15 @@ Error HttpProgram::Become(const std::function<Status()>& confine) {
 
 }  // namespace
 
-serve::Settings ServerDefaults(const oci::Linux& config) {
+Result<serve::Settings> ServerDefaults(const oci::Linux& config, const GuestBounds& bounds) {
   serve::Settings settings;
+  if (!bounds.http_address.empty()) settings.listen = bounds.http_address;
+  if (bounds.http_outgoing)
+    settings.at_most = TRY_AS(serve::ParseDestinations(*bounds.http_outgoing), "http.outgoing");
   const bool own_network =
       std::any_of(config.namespaces.begin(), config.namespaces.end(),
                   [](const auto& one) { return one.type == oci::NamespaceType::kNetwork; });
-  if (own_network) settings.allowed.push_back({.host = "*"});
+  if (own_network || settings.at_most) settings.allowed.push_back({.host = "*"});
   if (!config.resources) return settings;
   if (const auto& cpu = config.resources->cpu; cpu && cpu->quota.value_or(0) > 0) {
     const uint64_t period = std::max<uint64_t>(1, cpu->period.value_or(kUsualPeriod));
@@ -108,8 +111,8 @@ Result<std::unique_ptr<jail::Program>> MakeHttpProgram(GuestPlan plan, serve::Se
     return Fail(Code::kFailedPrecondition, "{}: {}", plan.arguments.front(),
                 wasm::DescribeMissing(missing));
   }
-  plan.filter = seccomp::GuestProgram(settings.allowed.empty() ? seccomp::GuestKind::kServer
-                                                               : seccomp::GuestKind::kClientServer);
+  plan.filter = seccomp::GuestProgram(settings.MayAskSomebody() ? seccomp::GuestKind::kClientServer
+                                                                : seccomp::GuestKind::kServer);
   return std::make_unique<HttpProgram>(std::move(plan), std::move(settings));
 }
 

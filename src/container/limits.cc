@@ -35,4 +35,11 @@ wasm::Limits LimitsOf(const oci::Linux& config) {
   return limits;
 }
 
+wasm::Limits Within(const GuestBounds& bounds, wasm::Limits limits) {
+  limits.memory_bytes = std::min(limits.memory_bytes, bounds.memory_bytes.value_or(UINT64_MAX));
+  limits.table_elements =
+      std::min(limits.table_elements, bounds.table_elements.value_or(UINT64_MAX));
+  return limits;
+}
+
 }  // namespace wasmoor::container

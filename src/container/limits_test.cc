@@ -42,5 +42,13 @@ TEST(LimitsTest, TablesStayWithinWhatIsTakenOff) {
 
 TEST(LimitsTest, ALimitThatLeavesNothingLeavesNothing) { EXPECT_EQ(Of(kMiB).memory_bytes, 0U); }
 
+TEST(LimitsTest, TheLowerOfContainerAndOperatorHolds) {
+  const GuestBounds bounds = {.memory_bytes = 64 * kMiB, .table_elements = 100'000};
+  EXPECT_EQ(Within(bounds, {}).memory_bytes, static_cast<uint64_t>(64 * kMiB));
+  EXPECT_EQ(Within(bounds, {}).table_elements, 100'000U);
+  EXPECT_EQ(Within(bounds, Of(16 * kMiB)).memory_bytes, Of(16 * kMiB).memory_bytes);
+  EXPECT_EQ(Within({}, Of(16 * kMiB)).table_elements, Of(16 * kMiB).table_elements);
+}
+
 }  // namespace
 }  // namespace wasmoor::container

@@ -54,7 +54,7 @@ uint32_t CpuCount() {
 // What guests reach. Lines are written whole, one after the other.
 class Reach : public wasm::HttpHost {
  public:
-  explicit Reach(std::vector<Destination> allowed) : allowed_(std::move(allowed)) {}
+  explicit Reach(const Settings& settings) : settings_(settings) {}
 
   void Log(int stream, std::string_view lines) override {
     const std::lock_guard lock(mutex_);
@@ -66,12 +66,12 @@ class Reach : public wasm::HttpHost {
     }
   }
   bool MayAsk(std::string_view host, uint16_t port) override {
-    return IsAllowed(allowed_, host, port);
+    return settings_.MayAsk(host, port);
   }
   std::vector<Address> Resolve(std::string_view name) override { return names_.Find(name); }
 
  private:
-  const std::vector<Destination> allowed_;
+  const Settings settings_;
   std::mutex mutex_;
   Names names_;
 };
@@ -81,7 +81,7 @@ class HttpServer : public Server {
   HttpServer(std::string name, Settings settings)
       : name_(std::move(name)),
         settings_(std::move(settings)),
-        reach_(std::make_shared<Reach>(settings_.allowed)) {}
+        reach_(std::make_shared<Reach>(settings_)) {}
 
   Status Open(const wasm::Module& module, const wasi::Grants& grants, const wasm::Limits& limits);
   std::string address() const override { return address_; }

@@ -47,14 +47,14 @@ Result<Destination> ParseDestination(std::string_view text) {
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
     if (!ParseNumber(port, &destination.port) || destination.port == 0)
-      return Fail(Code::kInvalidArgument, "{}: '{}' has no port after its ':'", kAllow, text);
+      return Fail(Code::kInvalidArgument, "'{}' has no port after its ':'", text);
   }
   if (bracketed) {
     if (!host.ends_with(']'))
-      return Fail(Code::kInvalidArgument, "{}: '{}' has no closing bracket", kAllow, text);
+      return Fail(Code::kInvalidArgument, "'{}' has no closing bracket", text);
     host = host.substr(1, host.size() - 2);
   }
-  if (host.empty()) return Fail(Code::kInvalidArgument, "{}: '{}' names no host", kAllow, text);
+  if (host.empty()) return Fail(Code::kInvalidArgument, "'{}' names no host", text);
   destination.host = Lower(host);
   return destination;
 }
@@ -81,6 +81,17 @@ Status ReadTime(Variables environment, std::string_view name, std::chrono::milli
   return {};
 }
 
+bool Holds(std::span<const Destination> destinations, std::string_view host, uint16_t port) {
+  const std::string name = Lower(host);
+  return std::any_of(destinations.begin(), destinations.end(), [&](const Destination& one) {
+    if (one.port != 0 && one.port != port) return false;
+    if (one.host == kEverybody || one.host == name) return true;
+    // "*.example.com": what ends with ".example.com".
+    return one.host.starts_with("*.") && name.size() > one.host.size() - 1 &&
+           name.ends_with(std::string_view(one.host).substr(1));
+  });
+}
+
 }  // namespace
 
 Result<Settings> SettingsFrom(Variables environment, Settings defaults) {
@@ -90,7 +101,7 @@ Result<Settings> SettingsFrom(Variables environment, Settings defaults) {
     if (address != nullptr && !address->empty()) settings.listen = *address;
   }
   if (const std::string* const text = Find(environment, kAllow))
-    settings.allowed = TRY(ParseAllowed(*text));
+    settings.allowed = TRY_AS(ParseAllowed(*text), "{}", kAllow);
   TRY(ReadTime(environment, kTimeout, &settings.request_time));
   TRY(ReadTime(environment, kGrace, &settings.grace));
   if (const std::string* const text = Find(environment, kRequests);
@@ -103,15 +114,18 @@ Result<Settings> SettingsFrom(Variables environment, Settings defaults) {
   return settings;
 }
 
-bool IsAllowed(std::span<const Destination> allowed, std::string_view host, uint16_t port) {
-  const std::string name = Lower(host);
-  return std::any_of(allowed.begin(), allowed.end(), [&](const Destination& one) {
-    if (one.port != 0 && one.port != port) return false;
-    if (one.host == kEverybody || one.host == name) return true;
-    // "*.example.com": what ends with ".example.com".
-    return one.host.starts_with("*.") && name.size() > one.host.size() - 1 &&
-           name.ends_with(std::string_view(one.host).substr(1));
-  });
+Result<std::vector<Destination>> ParseDestinations(std::span<const std::string> texts) {
+  std::vector<Destination> all;
+  for (const std::string& text : texts) all.push_back(TRY(ParseDestination(text)));
+  return all;
+}
+
+bool Settings::MayAskSomebody() const {
+  return !allowed.empty() && (!at_most || !at_most->empty());
+}
+
+bool Settings::MayAsk(std::string_view host, uint16_t port) const {
+  return Holds(allowed, host, port) && (!at_most || Holds(*at_most, host, port));
 }
 
 }  // namespace wasmoor::serve

@@ -30,26 +30,43 @@ TEST(SettingsTest, OurNameOfTheAddressGoesBeforeThatOfOthers) {
 TEST(SettingsTest, SaysWhomGuestsMayAsk) {
   const Environment environment = {
       {"WASMOOR_HTTP_ALLOW", "api.example.com:80, *.inner.example,[::1]:8080,10.0.0.1"}};
-  const auto allowed = SettingsFrom(environment, {})->allowed;
-  EXPECT_TRUE(IsAllowed(allowed, "API.example.com", 80));
-  EXPECT_FALSE(IsAllowed(allowed, "api.example.com", 81));
-  EXPECT_TRUE(IsAllowed(allowed, "a.b.inner.example", 1));
-  EXPECT_FALSE(IsAllowed(allowed, "inner.example", 1));
-  EXPECT_FALSE(IsAllowed(allowed, "evilinner.example", 1));
-  EXPECT_TRUE(IsAllowed(allowed, "::1", 8080));
-  EXPECT_FALSE(IsAllowed(allowed, "::1", 8081));
-  EXPECT_TRUE(IsAllowed(allowed, "10.0.0.1", 9));
-  EXPECT_FALSE(IsAllowed(allowed, "10.0.0.10", 9));
+  const Settings settings = *SettingsFrom(environment, {});
+  EXPECT_TRUE(settings.MayAsk("API.example.com", 80));
+  EXPECT_FALSE(settings.MayAsk("api.example.com", 81));
+  EXPECT_TRUE(settings.MayAsk("a.b.inner.example", 1));
+  EXPECT_FALSE(settings.MayAsk("inner.example", 1));
+  EXPECT_FALSE(settings.MayAsk("evilinner.example", 1));
+  EXPECT_TRUE(settings.MayAsk("::1", 8080));
+  EXPECT_FALSE(settings.MayAsk("::1", 8081));
+  EXPECT_TRUE(settings.MayAsk("10.0.0.1", 9));
+  EXPECT_FALSE(settings.MayAsk("10.0.0.10", 9));
 }
 
 TEST(SettingsTest, AnEmptyListOrNoneIsNobodyWhateverTheDefault) {
   Settings anybody;
   anybody.allowed.push_back({.host = "*"});
-  EXPECT_TRUE(IsAllowed(SettingsFrom({}, anybody)->allowed, "x", 1));
+  EXPECT_TRUE(SettingsFrom({}, anybody)->MayAsk("x", 1));
   for (const char* nobody : {"none", ""}) {
     const Environment environment = {{"WASMOOR_HTTP_ALLOW", nobody}};
-    EXPECT_TRUE(SettingsFrom(environment, anybody)->allowed.empty());
+    EXPECT_FALSE(SettingsFrom(environment, anybody)->MayAskSomebody());
   }
+}
+
+TEST(SettingsTest, NobodyIsAllowedMoreThanTheMostThereIs) {
+  Settings operators;
+  operators.at_most = ParseDestinations(std::vector<std::string>{"*.example:443", "[::1]"}).value();
+  operators.allowed.push_back({.host = "*"});
+  const auto everybody = SettingsFrom(Environment{{"WASMOOR_HTTP_ALLOW", "*"}}, operators);
+  EXPECT_TRUE(everybody->MayAsk("a.example", 443));
+  EXPECT_FALSE(everybody->MayAsk("a.example", 80));
+  EXPECT_TRUE(everybody->MayAsk("::1", 80));
+  const auto one = SettingsFrom(Environment{{"WASMOOR_HTTP_ALLOW", "b.example"}}, operators);
+  EXPECT_TRUE(one->MayAsk("b.example", 443));
+  EXPECT_FALSE(one->MayAsk("a.example", 443));
+  operators.at_most->clear();
+  EXPECT_FALSE(operators.MayAskSomebody());
+  EXPECT_THAT(ParseDestinations(std::vector<std::string>{"x:y"}).error().message(),
+              HasSubstr("'x:y'"));
 }
 
 TEST(SettingsTest, NamesTheVariableThatIsWrong) {

@@ -120,6 +120,21 @@ TEST_F(HttpTest, InTheHostsNetworkAGuestAsksWhomTheEnvironmentAllows) {
   EXPECT_EQ(End(allowed, SIGTERM), 0);
 }
 
+TEST_F(HttpTest, AnOperatorSaysWhereAndWhomAtMost) {
+  Bound({.http_address = "127.0.0.1:0", .http_outgoing = std::vector<std::string>{"127.0.0.1"}});
+  json config = Server("web-component");
+  config["process"]["env"] = {"WASMOOR_HTTP_ALLOW=*"};
+  Running running = Serve(config);
+  const auto fetch = [&](const std::string& host) {
+    return Get("/fetch/" + host + ":" + std::to_string(port_) + "/");
+  };
+  EXPECT_THAT(fetch("127.0.0.1"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(fetch("localhost"), HasSubstr("failed: 15"));
+  EXPECT_EQ(End(running, SIGTERM), 0);
+  Bound({.http_outgoing = std::vector<std::string>{"a:b"}});
+  EXPECT_THAT(Create(config).error().message(), HasSubstr("http.outgoing: 'a:b'"));
+}
+
 TEST_F(HttpTest, AnAddressThatCannotBeHadFailsTheStart) {
   json config = Server("webhello-component");
   config["process"]["env"] = {"WASMOOR_HTTP_LISTEN=192.0.2.1:80"};

@@ -21,8 +21,13 @@ void RealContainerTest::SetUp() {
   WithContainers::SetUp();
   if (IsSkipped()) return;
   std::filesystem::remove_all(Rootfs("/bin"));
+  Bound({});
+}
+
+void RealContainerTest::Bound(GuestBounds bounds) {
   WasmOptions options = TestOptions();
   options.caches = {cache_->path()};
+  options.guest = std::move(bounds);
   wasm_ = std::make_unique<WasmExecutor>(std::move(options));
   executors_ = {wasm_.get(), &native_};
 }

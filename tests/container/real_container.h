@@ -35,6 +35,9 @@ class RealContainerTest : public jail::WithContainers {
     return Run(Guest(guest, std::move(arguments)));
   }
 
+  // For the containers that come.
+  void Bound(GuestBounds bounds);
+
   // A container that runs, and what it writes.
   struct Running {
     jail::Containers::Created created;

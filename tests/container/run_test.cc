@@ -154,6 +154,15 @@ TEST_F(RunTest, MoreMemoryThanTheContainersIsRefusedAndNotFatal) {
   EXPECT_EQ(ran.status, 126);
 }
 
+TEST_F(RunTest, AnOperatorsLimitHoldsWhateverTheContainerMayHave) {
+  Bound({.memory_bytes = 16 << 20});
+  for (const bool limited : {false, true}) {
+    json config = Guest("grow", {"1000", "touch"});
+    if (limited) config["linux"]["resources"]["memory"]["limit"] = 64 << 20;
+    EXPECT_THAT(Run(config).output, MatchesRegex("grew by 1[4-5] MiB to .*\n"));
+  }
+}
+
 TEST_F(RunTest, TheTerminalIsTheGuests) {
   json config = Guest("terminal");
   config["process"]["terminal"] = true;

@@ -10,10 +10,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import tls  # noqa: E402
 
 WASMOOR = pathlib.Path(os.environ["WASMOOR_BIN"]) / "wasmoor"
 GUESTS = pathlib.Path(os.environ["WASMOOR_GUESTS"])
@@ -58,6 +62,20 @@ def read_all(client):
     while part := client.recv(65536):
         data += part
     return data
+
+
+class Teller(http.server.BaseHTTPRequestHandler):
+    """Says what it was asked for, at length."""
+
+    def do_GET(self):
+        body = f"{self.path} {self.headers['Host']}".encode() * 10_000
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
 
 
 class ServeTest(unittest.TestCase):
@@ -286,21 +304,7 @@ class ServeTest(unittest.TestCase):
                     self.assertEqual(result, (200, b"slept\n"))
 
     def test_asks_whom_it_is_allowed_to(self):
-        class Other(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                body = f"{self.path} {self.headers['Host']}".encode() * 10_000
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
-        threading.Thread(target=other.serve_forever, daemon=True).start()
-        port = other.server_address[1]
-        try:
+        with tls.serving(handler=Teller) as port:
             with self.serving("--http-allow", f"127.0.0.1:{port},localhost") as server:
                 for host in ("127.0.0.1", "localhost"):
                     status, body = server.get(f"/fetch/{host}:{port}/some/path?a=b")
@@ -309,9 +313,28 @@ class ServeTest(unittest.TestCase):
                 self.assertEqual(server.get("/fetch/127.0.0.1:1/"), (502, b"failed: 15\n"))  # Denied.
                 self.assertEqual(server.get("/fetch/localhost:1/"), (502, b"failed: 6\n"))  # Refused.
             self.assertEqual(self.server.get(f"/fetch/127.0.0.1:{port}/"), (502, b"failed: 15\n"))
-        finally:
-            other.shutdown()
-            other.server_close()
+
+    def test_asks_over_tls_whom_it_trusts(self):
+        certificate, context = tls.make(self.scratch, "localhost")
+        key = certificate.with_suffix(".key")
+        allow = ("--http-allow", "*")
+        with tls.serving(context, Teller) as port, tls.serving(handler=Teller) as without_tls:
+            with self.serving(*allow, "--env", f"SSL_CERT_FILE={certificate}") as server:
+                for _ in range(2):
+                    status, body = server.get(f"/fetch-tls/localhost:{port}/path")
+                    self.assertEqual((status, body[:6]), (200, b"/path "))
+                    self.assertEqual(len(body), len(f"/path localhost:{port}") * 10_000)
+                # It is nobody else's certificate.
+                self.assertEqual(server.get(f"/fetch-tls/127.0.0.1:{port}/"), (502, b"failed: 13\n"))
+                self.assertEqual(server.get(f"/fetch-tls/localhost:{without_tls}/"), (502, b"failed: 12\n"))
+                self.assertEqual(server.get(f"/fetch/localhost:{without_tls}/")[0], 200)
+            # Nobody of the usual authorities vouches for it.
+            with self.serving(*allow) as server:
+                self.assertEqual(server.get(f"/fetch-tls/localhost:{port}/"), (502, b"failed: 13\n"))
+            for wrong in (key, self.scratch, "/nothing/there"):
+                with self.serving(*allow, "--env", f"SSL_CERT_FILE={wrong}") as server:
+                    status, body = server.get(f"/fetch-tls/localhost:{port}/")
+                    self.assertEqual((status, body), (502, b"failed: 38\n"), wrong)  # An internal error.
 
     def test_an_address_that_is_taken_is_named(self):
         run = subprocess.run([WASMOOR, "run", "--cache-dir", self.cache, "--http-listen", self.server.address,

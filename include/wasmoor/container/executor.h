@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,17 @@ namespace wasmoor::container {
 
 class KeptModules;
 
+// What an operator says of all guests, beyond what each container's own configuration has.
+struct GuestBounds {
+  // At most; a container's own limit that is lower holds. Empty: wasm::Limits.
+  std::optional<uint64_t> memory_bytes, table_elements;
+  // Where components that serve HTTP listen, unless their environment says. Empty: serve::Settings.
+  std::string http_address;
+  // Whom guests may ask at most (serve::ParseDestinations), whatever their environment says. Not
+  // there: whom the network namespace lets them reach.
+  std::optional<std::vector<std::string>> http_outgoing;
+};
+
 struct WasmOptions {
   wasm::EngineFactory engine;
   // Where compiled code is kept, the best place first: the others are for when nothing can be kept
@@ -30,6 +42,7 @@ struct WasmOptions {
   // What a compiler may have in address space: a module is hostile, and compiled outside of its
   // container's limits.
   uint64_t compiler_bytes = uint64_t{4} << 30;
+  GuestBounds guest;
   // For a process that makes many containers. Null: each loads its module anew. Borrowed.
   KeptModules* kept = nullptr;
   // Hears what an operator should know although all went well: a line without its end. May be

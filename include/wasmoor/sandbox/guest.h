@@ -19,9 +19,10 @@ struct GuestOptions {
   // Where components that serve HTTP listen, unless their environment says: "0.0.0.0:8080". Empty:
   // the server's own choice.
   std::string http_address;
-  // The hosts that guests may send requests to: "example.com", "*.example.com" for all below it,
-  // "*" for all, each with ":port" if it is to be that one only. None: none.
-  std::vector<std::string> http_outgoing;
+  // The hosts that guests may send requests to at most: "example.com", "*.example.com" for all
+  // below it, "*" for all, each with ":port" if it is to be that one only. Not there: those that
+  // the container's network namespace lets them reach.
+  std::optional<std::vector<std::string>> http_outgoing;
 };
 
 }  // namespace wasmoor::sandbox

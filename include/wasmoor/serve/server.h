@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,8 +26,13 @@ struct Destination {
 };
 
 struct Settings {
+  // Is there anybody whom guests may ask, and is this one of them?
+  bool MayAskSomebody() const;
+  bool MayAsk(std::string_view host, uint16_t port) const;
+
   std::string listen = "0.0.0.0:8080";
-  std::vector<Destination> allowed;
+  std::vector<Destination> allowed;                 // Whom guests may ask …
+  std::optional<std::vector<Destination>> at_most;  // … if they are among these.
   http::Limits http;
   std::chrono::milliseconds request_time{0};  // Of one request; beyond: 504. 0: no limit.
   std::chrono::milliseconds grace{25'000};    // What runs at SIGTERM has to end.
@@ -40,7 +46,8 @@ using Variables = std::span<const std::pair<std::string, std::string>>;
 // say nothing. kInvalidArgument names the variable that is wrong.
 Result<Settings> SettingsFrom(Variables environment, Settings defaults);
 
-bool IsAllowed(std::span<const Destination> allowed, std::string_view host, uint16_t port);
+// "example.com", "*.example.com:443", "[::1]:80", "*".
+Result<std::vector<Destination>> ParseDestinations(std::span<const std::string> texts);
 
 // Ready to serve: bound, with everything open that it needs from the file system. No thread has
 // been started. Standard output and error are those of the process.

@@ -23,6 +23,10 @@ container::WasmOptions OptionsFor(const Surroundings& surroundings, const GuestO
   container::WasmOptions options = surroundings.wasm;
   if (!guest.cache_directory.empty())
     options.caches.insert(options.caches.begin(), guest.cache_directory);
+  options.guest = {.memory_bytes = guest.memory_bytes,
+                   .table_elements = guest.table_elements,
+                   .http_address = guest.http_address,
+                   .http_outgoing = guest.http_outgoing};
   return options;
 }
 

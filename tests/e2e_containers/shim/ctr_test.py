@@ -7,10 +7,12 @@ with compiled guests. Exit status 77: cannot run here.
 """
 
 import contextlib
+import http.client
 import os
 import pathlib
 import re
 import signal
+import socket
 import sys
 import time
 import unittest
@@ -19,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "containerd
 import stand  # First: it says where the others are.
 
 import daemon
+import tls
 from lifecycle import NativeTest, WasmTest  # noqa: F401
 from played import until
 
@@ -158,6 +161,39 @@ class ProgramTest(ShimTest):
         self.assertIn("/broken.wasm", done.stderr)
         self.assertNotIn("start", events.of_task(self.name, 2))
 
+    def settings(self, text):
+        """Options of ctr: the runtime's file of settings."""
+        path = self.folder / "settings.toml"
+        path.write_text(text)
+        return "--runtime-config-path", str(path)
+
+    def test_an_operator_bounds_guests(self):
+        options = self.settings('[guest]\nmemory = "16MiB"\n')
+        done = containerd().run(stand.WASM, self.name, "/grow.wasm", options=options)
+        self.assertRegex(done.stdout, "^grew by 1[45] MiB", done.stderr)
+
+    def test_a_server_asks_whom_it_may_and_trusts(self):
+        certificate, context = tls.make(self.folder, "localhost")
+        with tls.serving(context) as other, socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+            free.close()
+            options = (*self.settings(f'[http]\naddress = "{address}"\noutgoing = ["localhost:{other}"]\n'),
+                       "--net-host", "--env", "SSL_CERT_FILE=/ca.crt",
+                       "--mount", f"type=bind,src={certificate},dst=/ca.crt,options=rbind:ro")
+            self.start(stand.WASM, "/web-component.wasm", options=options)
+
+            def fetch(what):
+                with contextlib.suppress(ConnectionRefusedError):
+                    client = http.client.HTTPConnection(address, timeout=20)
+                    client.request("GET", what)
+                    answer = client.getresponse()
+                    return answer.status, answer.read()
+                return None
+
+            until(lambda: fetch("/"), "the component serves")
+            self.assertEqual(fetch(f"/fetch-tls/localhost:{other}/"), (200, b"trusted\n"))
+            self.assertEqual(fetch(f"/fetch-tls/127.0.0.1:{other}/"), (502, b"failed: 15\n"))  # Denied.
+
     def test_cpu_and_memory_are_limited(self):
         for image, words in ((stand.NATIVE, ("sleep", "1000")), (stand.WASM, ("/sleep.wasm",))):
             with self.subTest(image):
@@ -220,5 +256,5 @@ class RestartTest(ShimTest):
 
 if __name__ == "__main__":
     stand.APPLETS += ("seq", "ls")
-    stand.GUESTS += ("library", "hello-component", "cat")
+    stand.GUESTS += ("library", "hello-component", "web-component", "cat")
     stand.main(__doc__, shim=RUNTIME)

@@ -1,7 +1,8 @@
 //! Requests that a guest of wasi:http makes itself. Whom it may ask is the caller's decision, and so are names;
-//! the rest is plain HTTP/1.1 over a connection for each.
+//! the rest is HTTP/1.1, with TLS or without, over a connection for each.
 
 use crate::http::Shared;
+use crate::tls;
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, timeout};
 use wasmtime_wasi_http::io::TokioIo;
@@ -93,7 +95,8 @@ async fn send(
     options: RequestOptions,
     ticket: Ticket,
 ) -> Result<Answer, Error> {
-    let (host, port) = destination(request.uri())?;
+    let with_tls = request.uri().scheme() == Some(&Scheme::HTTPS);
+    let (host, port) = destination(request.uri(), if with_tls { 443 } else { 80 })?;
     let connection = &shared.host;
     if !(connection.allow)(connection.host, host.as_ptr(), host.len(), port) {
         return Err(Error::HttpRequestDenied);
@@ -104,7 +107,7 @@ async fn send(
 
     let connect = timeout(
         options.connect_timeout.unwrap_or(PATIENCE),
-        connect(shared, &host, port),
+        open_stream(shared, &host, port, with_tls),
     );
     let stream = connect.await.map_err(|_| Error::ConnectionTimeout)??;
     let (mut sender, mut connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -141,16 +144,30 @@ async fn send(
     Ok((answer.map(body), Box::new(rest)))
 }
 
-fn destination(uri: &Uri) -> Result<(String, u16), Error> {
-    if uri.scheme() == Some(&Scheme::HTTPS) {
-        return Err(Error::InternalError(Some(
-            "no TLS here: ask over http, through a proxy that adds it".to_string(),
-        )));
-    }
+fn destination(uri: &Uri, usual_port: u16) -> Result<(String, u16), Error> {
     let host = uri.host().filter(|host| !host.is_empty());
     let host = host.ok_or(Error::HttpRequestUriInvalid)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok((host.to_ascii_lowercase(), uri.port_u16().unwrap_or(80)))
+    Ok((
+        host.to_ascii_lowercase(),
+        uri.port_u16().unwrap_or(usual_port),
+    ))
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+async fn open_stream(
+    shared: &Arc<Shared>,
+    host: &str,
+    port: u16,
+    with_tls: bool,
+) -> Result<Box<dyn Stream>, Error> {
+    let stream = connect(shared, host, port).await?;
+    if with_tls {
+        return Ok(Box::new(tls::shake_hands(shared, host, stream).await?));
+    }
+    Ok(Box::new(stream))
 }
 
 async fn connect(shared: &Arc<Shared>, host: &str, port: u16) -> Result<TcpStream, Error> {

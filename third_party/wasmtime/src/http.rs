@@ -4,11 +4,13 @@
 
 use crate::egress::Egress;
 use crate::limits::wasmoor_limits_t;
+use crate::tls::Authorities;
 use std::ffi::{CStr, c_char, c_void};
 use std::slice;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use tokio::io::AsyncWrite;
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsConnector;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime::{Engine, PoolingAllocationConfig, Result, Store};
 use wasmtime_c_api::{
@@ -50,6 +52,8 @@ pub(crate) struct Shared {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     filesystem: WasiFilesystemCtx,
+    authorities: Authorities,
+    tls: OnceLock<Result<TlsConnector, String>>,
 }
 
 #[allow(non_camel_case_types)] // As C has it.
@@ -107,6 +111,11 @@ impl WasiHttpView for State {
 }
 
 impl Shared {
+    /// For requests with TLS. Blocks when it is first called.
+    pub fn connector(&self) -> &Result<TlsConnector, String> {
+        self.tls.get_or_init(|| self.authorities.connector())
+    }
+
     fn new_wasi(self: &Arc<Shared>) -> WasiCtx {
         let mut builder = WasiCtxBuilder::new();
         builder
@@ -262,10 +271,13 @@ fn prepare(
     let preopens = unsafe { &mut *std::ptr::from_mut(preopens).cast::<WasiCtxBuilder>() };
     let names = strings(host.variable_count, host.names)?;
     let values = strings(host.variable_count, host.values)?;
+    let environment: Vec<_> = names.into_iter().zip(values).collect();
     let shared = Shared {
         host,
         arguments: strings(host.argument_count, host.arguments)?,
-        environment: names.into_iter().zip(values).collect(),
+        authorities: Authorities::of(&environment),
+        tls: OnceLock::new(),
+        environment,
         filesystem: preopens.build().filesystem().clone(),
     };
     let linker = new_linker(component.engine())?;

@@ -12,3 +12,4 @@ mod limits;
 mod load;
 mod request;
 mod stdio;
+mod tls;

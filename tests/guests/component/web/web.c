@@ -187,8 +187,8 @@ static void fail(Outparam out) {
   HTTP(static_response_outparam_set)(out, &result);
 }
 
-// "/fetch/HOST:PORT/PATH": asks for that, and answers with what came.
-static void fetch(Outparam out, const char* address) {
+// "/fetch/HOST:PORT/PATH", and "/fetch-tls/…": asks for that, and answers with what came.
+static void fetch(Outparam out, uint8_t scheme_tag, const char* address) {
   const char* slash = strchr(address, '/');
   web_string_t authority, path;
   web_string_dup_n(&authority, address,
@@ -197,7 +197,7 @@ static void fetch(Outparam out, const char* address) {
   HTTP(own_outgoing_request_t)
   request = HTTP(constructor_outgoing_request)(HTTP(constructor_fields)());
   HTTP(borrow_outgoing_request_t) to = HTTP(borrow_outgoing_request)(request);
-  HTTP(scheme_t) scheme = {.tag = WASI_HTTP_TYPES_SCHEME_HTTP};
+  HTTP(scheme_t) scheme = {.tag = scheme_tag};
   HTTP(method_outgoing_request_set_scheme)(to, &scheme);
   HTTP(method_outgoing_request_set_authority)(to, &authority);
   HTTP(method_outgoing_request_set_path_with_query)(to, &path);
@@ -281,7 +281,9 @@ void exports_wasi_http_incoming_handler_handle(Request request, Outparam out) {
   else if (rest_after(path, "/status/", &rest))
     say(out, atoi(rest), "");
   else if (rest_after(path, "/fetch/", &rest))
-    fetch(out, rest);
+    fetch(out, WASI_HTTP_TYPES_SCHEME_HTTP, rest);
+  else if (rest_after(path, "/fetch-tls/", &rest))
+    fetch(out, WASI_HTTP_TYPES_SCHEME_HTTPS, rest);
   else if (strcmp(path, "/trailers") == 0)
     with_trailers(out);
   else if (strcmp(path, "/error") == 0)
