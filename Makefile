@@ -52,6 +52,7 @@ e2e: ## Kill shims, guests and containerd 50 times each, play 1,000 pods; run wa
 lint: ## Format, static analysis, the law of the rooms (SINCE=commit: only files changed since)
 	@tools/install-dependencies lint
 	cmake --preset release $(launcher) -DWASMOOR_TESTS=ON
+	cmake --build $(build) -j $(JOBS) --target generated
 	tools/lint $(build)
 
 format: ## Rewrite the sources in the project's format

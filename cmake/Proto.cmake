@@ -6,6 +6,7 @@
 set(Protobuf_USE_STATIC_LIBS ${WASMOOR_STATIC})
 find_package(Protobuf 3.21 REQUIRED)
 set(WASMOOR_GENERATED ${CMAKE_BINARY_DIR}/generated)
+add_custom_target(generated)  # All of it, for whoever reads the sources and compiles nothing.
 
 # Sets OUT to the sources that protoc makes, as `kind`, of FILES, which are relative to `root`.
 function(wasmoor_generate_proto out kind root)
@@ -30,6 +31,10 @@ function(wasmoor_generate_proto out kind root)
       VERBATIM)
     list(APPEND sources ${made}.cc ${made}.h)
   endforeach()
+  list(JOIN ARGN "," files)
+  string(MAKE_C_IDENTIFIER "generated_${kind}_${files}" target)
+  add_custom_target(${target} DEPENDS ${sources})
+  add_dependencies(generated ${target})
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -28,6 +29,7 @@ class UnixSocketTest : public ::testing::Test {
     const fs::path before = fs::current_path();
     fs::current_path(path.parent_path());
     Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket.valid()) std::abort();
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
     const std::string name = path.filename();

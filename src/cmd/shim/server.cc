@@ -101,50 +101,50 @@ class Server {
                                                     .log = warn};
     const std::unique_ptr<sandbox::Sandbox> sandbox = TRY(sandbox::MakeProcessSandbox(options));
     const std::unique_ptr<sandbox::Pod> pod = TRY(sandbox::MakeProcessPod(options, *sandbox));
+    ttrpc::Server server(*loop_);
     task::Service service({.sandbox = *sandbox,
                            .events = events,
                            .pod = pod.get(),
-                           .shut_down = [this] { ShutDown(); }},
+                           .shut_down = [this, &server] { ShutDown(server); }},
                           settings_.options);
-    ttrpc::Server server(*loop_);
-    server_ = &server;
     TRY(service.AddTo(&server));
     TRY(server.Listen(std::move(listening)));
     log_.Write(Level::kDebug, fmt::format("serving at {}", settings_.socket_path));
-    EndIfForgotten(*sandbox, *pod);
+    EndIfForgotten(server, *sandbox, *pod);
     loop_->Run();
     log_.Write(Level::kDebug, "ending");
     return {};
   }
 
  private:
-  void ShutDown() {
+  void ShutDown(const ttrpc::Server& server) {
     if (ending_.pending()) return;
     // Whoever looks for the pod's shim from now on starts another.
     ::unlink(settings_.socket_path.c_str());
-    publisher_->OnIdle([this] { EndWhenAlone(Clock::now() + kFarewell); });
+    publisher_->OnIdle([this, &server] { EndWhenAlone(server, Clock::now() + kFarewell); });
     ending_ = loop_->After(containerd::Publisher::kPatience, [this] { loop_->Stop(); });
   }
 
   // containerd may have been killed after it has started this and before it has asked for anything,
   // or between its last question and Shutdown: then nobody knows of this process any more. (1.6 may
   // find it again, and stay connected without ever asking.)
-  void EndIfForgotten(const sandbox::Sandbox& sandbox, const sandbox::Pod& pod) {
-    forgotten_ = loop_->After(kForgotten, [this, &sandbox, &pod] {
-      const bool is_idle =
-          sandbox.Ids().empty() && !pod.info().running && server_->open_calls() == 0;
+  void EndIfForgotten(const ttrpc::Server& server, const sandbox::Sandbox& sandbox,
+                      const sandbox::Pod& pod) {
+    forgotten_ = loop_->After(kForgotten, [this, &server, &sandbox, &pod] {
+      const bool is_idle = sandbox.Ids().empty() && !pod.info().running && server.open_calls() == 0;
       idle_looks_ = is_idle ? idle_looks_ + 1 : 0;
-      if (is_idle && (server_->connections() == 0 || idle_looks_ >= kMostIdleLooks))
-        return ShutDown();
-      EndIfForgotten(sandbox, pod);
+      if (is_idle && (server.connections() == 0 || idle_looks_ >= kMostIdleLooks))
+        return ShutDown(server);
+      EndIfForgotten(server, sandbox, pod);
     });
   }
 
   // Whoever asked hangs up once the answer has arrived. A client in Go that sees both at once may
   // take the end of the connection for the answer (ttrpc: closed).
-  void EndWhenAlone(Clock::time_point at_last) {
-    if (server_->connections() == 0 || Clock::now() >= at_last) return loop_->Stop();
-    ending_ = loop_->After(kBetweenLooks, [this, at_last] { EndWhenAlone(at_last); });
+  void EndWhenAlone(const ttrpc::Server& server, Clock::time_point at_last) {
+    if (server.connections() == 0 || Clock::now() >= at_last) return loop_->Stop();
+    ending_ =
+        loop_->After(kBetweenLooks, [this, &server, at_last] { EndWhenAlone(server, at_last); });
   }
 
   const ServerSettings& settings_;
@@ -152,7 +152,6 @@ class Server {
   container::KeptModules kept_;
   std::unique_ptr<loop::Loop> loop_;
   std::unique_ptr<containerd::Publisher> publisher_;
-  ttrpc::Server* server_ = nullptr;  // While it runs.
   loop::Timer ending_, forgotten_;
   int idle_looks_ = 0;
 };

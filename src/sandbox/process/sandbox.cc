@@ -79,11 +79,12 @@ void ProcessSandbox::Remove(std::string_view id, std::string_view exec_id, Done<
   if (const Status killed = container.KillAll(SIGKILL);
       !killed && killed.error().code() != Code::kNotFound)
     return surroundings_.Answer<Exit>(std::move(done), tl::unexpected(killed.error()));
-  container.first().Wait([this, name = std::string(id), done = std::move(done)](Result<Exit>) {
-    const auto still = FindLive(name);
-    if (!still) return done(tl::unexpected(still.error()));
-    RemoveContainer(**still, done);
-  });
+  container.first().Wait(
+      [this, name = std::string(id), done = std::move(done)](const Result<Exit>&) {
+        const auto still = FindLive(name);
+        if (!still) return done(tl::unexpected(still.error()));
+        RemoveContainer(**still, done);
+      });
 }
 
 void ProcessSandbox::RemoveContainer(LiveContainer& container, Done<Exit> done) {

@@ -94,7 +94,7 @@ Status CheckModuleFile(const struct stat& status, uint64_t max_bytes) {
 
 std::optional<std::filesystem::path> DefaultCacheDirectory() {
   constexpr std::string_view kBelow = "wasmoor/modules";
-  if (const auto own = PathFromEnvironment("WASMOOR_CACHE_DIR"); !own.empty()) return own;
+  if (auto own = PathFromEnvironment("WASMOOR_CACHE_DIR"); !own.empty()) return own;
   if (const auto xdg = PathFromEnvironment("XDG_CACHE_HOME"); !xdg.empty()) return xdg / kBelow;
   if (const auto home = PathFromEnvironment("HOME"); !home.empty()) return home / ".cache" / kBelow;
   if (geteuid() == 0) return std::filesystem::path("/var/cache") / kBelow;
