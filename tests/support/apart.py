@@ -22,11 +22,12 @@ def command(*program):
             "--kill-child", "--mount-proc", *map(str, program)]
 
 
-def be_apart():
-    """Becomes a first process as above, if this one is none yet."""
+def be_apart(reaped=False):
+    """Becomes a first process as above, if this one is none yet; or one below it, where that reaps what others leave."""
     if APART not in os.environ:
         os.environ[APART] = "1"
-        again = command(sys.executable, "-B", *sys.argv)
+        reaper = ("catatonit", "--") if reaped else ()
+        again = command(*reaper, sys.executable, "-B", *sys.argv)
         os.execvp(again[0], again)
 
 
