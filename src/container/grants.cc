@@ -82,9 +82,7 @@ Result<std::vector<wasi::Preopen>> OpenTree() {
   os::Fd root = TRY(os::OpenAt(os::Fd(), "/", kDirectory));
   os::Fd here(::open(".", kDirectory | O_CLOEXEC));
   if (!here.valid()) return FailErrno(errno, "process.cwd");
-  const struct stat top = TRY(os::Stat(root)), start = TRY(os::Stat(here));
-  const bool elsewhere = top.st_dev != start.st_dev || top.st_ino != start.st_ino;
-  if (elsewhere) {
+  if (!os::IsSameFile(TRY(os::Stat(root)), TRY(os::Stat(here)))) {
     preopens = DirectoriesIn(root);
     preopens.push_back(Preopened(".", std::move(here)));
   }

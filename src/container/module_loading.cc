@@ -15,10 +15,6 @@ void Warn(const WasmOptions& options, std::string_view line) {
   if (!line.empty() && options.warn) options.warn(line);
 }
 
-bool ServesHttp(const wasm::Module& module) {
-  return module.kind() == wasm::ModuleKind::kComponent && wasm::ServesHttp(module.Exports());
-}
-
 }  // namespace
 
 Status ModuleLoading::MakeEngine() {
@@ -47,7 +43,8 @@ Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Find() {
   auto found =
       TRY_AS(cache_->Find(*attempt_->engine, hash, Cache::Policy::kFastest), "{}", source_.name);
   if (!found) return std::nullopt;
-  if (use_ == Use::kProgram && !attempt_->loaded.serves && ServesHttp(*found->module)) {
+  const bool serves_http = wasm::ServesHttp(*found->module);
+  if (use_ == Use::kProgram && !attempt_->loaded.serves && serves_http) {
     // Its guests share a process, which is other code.
     sharing_ = wasm::Sharing::kManyGuests;
     found.reset();
@@ -55,14 +52,18 @@ Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Find() {
     return Find();
   }
   TRY_AS(descriptors.Find(), "{}", source_.name);
-  return Finish(hash, *std::move(found));
+  // One that serves HTTP is loaded differently for each use.
+  const bool keeps =
+      options_.kept != nullptr && found->tier == wasm::Tier::kOptimized && !serves_http;
+  Loaded loaded = TRY(Finish(*std::move(found)));
+  if (keeps) options_.kept->Keep(hash, loaded);
+  return loaded;
 }
 
-Result<ModuleLoading::Loaded> ModuleLoading::Finish(const wasm::ModuleHash& hash,
-                                                    Cache::Found found) {
+Result<ModuleLoading::Loaded> ModuleLoading::Finish(Cache::Found found) {
   Warn(options_, found.warning);
-  const bool is_final = found.tier == wasm::Tier::kOptimized;
-  if (!is_final) OptimizeInBackground(options_, *cache_, sharing_, source_);
+  if (found.tier == wasm::Tier::kBaseline)
+    OptimizeInBackground(options_, *cache_, sharing_, source_);
   LoadedModule loaded = std::move(attempt_->loaded);
   attempt_.reset();
   loaded.module = std::move(found.module);
@@ -72,10 +73,7 @@ Result<ModuleLoading::Loaded> ModuleLoading::Finish(const wasm::ModuleHash& hash
     TRY_AS(loaded.module->NewInstance({}), "{}", source_.name);
     TRY_AS(loaded.descriptors.Find(), "{}", source_.name);
   }
-  auto shared = std::make_shared<const LoadedModule>(std::move(loaded));
-  // One that serves HTTP is loaded differently for each use.
-  if (options_.kept && is_final && !ServesHttp(*shared->module)) options_.kept->Keep(hash, shared);
-  return shared;
+  return std::make_shared<const LoadedModule>(std::move(loaded));
 }
 
 void ModuleLoading::GiveUp(const Error& why) {

@@ -45,7 +45,7 @@ class ModuleLoading : public os::Pending<std::shared_ptr<const LoadedModule>> {
 
   Status MakeEngine();
   Result<std::optional<Loaded>> Find();  // What is kept, or in the cache that is open.
-  Result<Loaded> Finish(const wasm::ModuleHash& hash, wasm::Cache::Found found);
+  Result<Loaded> Finish(wasm::Cache::Found found);
   Result<std::optional<Loaded>> FindOrCompile();
   Result<std::optional<Loaded>> Begin();
   Result<std::optional<Loaded>> End(const os::Output& output);

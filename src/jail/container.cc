@@ -112,23 +112,24 @@ tl::unexpected<Error> WrongState(std::string_view verb, const std::string& id, o
               verb, id, needed, StatusName(status));
 }
 
-Status EndProcesses(const Record& record, cgroup::Group* group) {
+Status EndProcesses(const Record& record, const Result<cgroup::Group*>& group) {
   Status first;
   const auto note = [&first](Status status) {
     if (first && !status) first = std::move(status);
   };
-  if (group != nullptr && group->Exists()) note(group->Kill());
+  // One without a group has nothing that could not be found.
+  if (!group && !record.cgroup.empty()) note(tl::unexpected(group.error()));
+  if (group && (*group)->Exists()) note((*group)->Kill());
   if (record.init.Alive()) ::kill(record.init.pid, SIGKILL);
   WaitForEnd(record);
-  if (group != nullptr) note(group->Remove());
+  if (group) note((*group)->Remove());
   return first;
 }
 
 Status ClearAway(Place& place, const Record& record) {
   auto group = OpenGroup(record);
-  Status ended = EndProcesses(record, group ? &*group : nullptr);
-  // One without a group has nothing that could not be found.
-  if (!group && !record.cgroup.empty()) ended = tl::unexpected(std::move(group).error());
+  const Status ended =
+      EndProcesses(record, group.map([](cgroup::Group& opened) { return &opened; }));
   Status removed = place.Remove();
   return ended ? removed : ended;
 }
@@ -225,9 +226,7 @@ Status Container::Delete(Force force, Warnings* warnings) {
   const oci::Status status = LookAt(place, record);
   if (status != oci::Status::kStopped && force == Force::kNo)
     return WrongState("delete", id(), status, "stopped");
-  auto group = OpenedGroup();
-  Status ended = EndProcesses(record, group ? *group : nullptr);
-  if (!group && !record.cgroup.empty()) ended = tl::unexpected(std::move(group).error());
+  const Status ended = EndProcesses(record, OpenedGroup());
   // Before the directory goes, so that they are not lost with a runtime that is killed now. What
   // cannot be read has none that could be run.
   const auto spec = record.has_poststop ? ReadSpec(place) : oci::Spec();

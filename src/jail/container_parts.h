@@ -50,9 +50,9 @@ oci::Status LookAt(const Place& place, const Record& record);
 // The configuration that was written down by Create.
 Result<oci::Spec> ReadSpec(const Place& place);
 
-// Kills the processes that a container still has, waits for them, and removes its control group,
-// which may be null. Goes on after an error, and reports the first.
-Status EndProcesses(const Record& record, cgroup::Group* group);
+// Kills the processes that a container still has, waits for them, and removes its control group.
+// Goes on after an error, that there is no `group` among them, and reports the first.
+Status EndProcesses(const Record& record, const Result<cgroup::Group*>& group);
 
 // What is left of a container, whoever left it: its processes, its control group and then its
 // directory. As EndProcesses.

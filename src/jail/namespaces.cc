@@ -103,7 +103,7 @@ bool IsOurs(const oci::Namespace& entry) {
     if (kind.type != entry.type) continue;
     const std::string path = std::string("/proc/self/ns/") + kind.link;
     return ::stat(entry.path.c_str(), &theirs) == 0 && ::stat(path.c_str(), &ours) == 0 &&
-           theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+           os::IsSameFile(theirs, ours);
   }
   return false;
 }
@@ -121,8 +121,8 @@ Result<NamespacePlan> PlanNamespacesOf(pid_t pid) {
         TRY(os::OpenAt(os::Fd(), fmt::format("/proc/{}/ns/{}", pid, kind.link).c_str(), O_RDONLY));
     const os::Fd ours =
         TRY(os::OpenAt(os::Fd(), fmt::format("/proc/self/ns/{}", kind.link).c_str(), O_RDONLY));
-    const struct stat a = TRY(os::Stat(theirs)), b = TRY(os::Stat(ours));
-    if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) Join(&plan, kind.type, std::move(theirs));
+    if (!os::IsSameFile(TRY(os::Stat(theirs)), TRY(os::Stat(ours))))
+      Join(&plan, kind.type, std::move(theirs));
   }
   return plan;
 }

@@ -98,9 +98,7 @@ Result<bool> TryLockPlace(const os::Fd& root, const std::string& id, os::Fd* loc
   if (!opened && opened.error().code() == Code::kNotFound) return DoesNotExist(id);
   *lock = TRY(std::move(opened));
   if (!TRY(os::TryLock(*lock))) return false;
-  const struct stat locked = TRY(os::Stat(*lock));
-  const auto named = os::StatAt(root, id.c_str());
-  return named && named->st_dev == locked.st_dev && named->st_ino == locked.st_ino;
+  return os::IsNamed(*lock, root, id.c_str());
 }
 
 Status RemoveAll(const os::Fd& directory) {
@@ -120,8 +118,7 @@ Status RemoveAll(const os::Fd& directory) {
 }  // namespace
 
 Result<bool> Place::IsSameAs(const Place& other) const {
-  const struct stat one = TRY(os::Stat(directory_)), two = TRY(os::Stat(other.directory_));
-  return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+  return os::IsSameFile(TRY(os::Stat(directory_)), TRY(os::Stat(other.directory_)));
 }
 
 Result<std::string> Place::ReadFile(const char* name) const {

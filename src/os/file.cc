@@ -78,6 +78,15 @@ Result<struct stat> StatAt(const Fd& directory, const char* name) {
   return status;
 }
 
+bool IsSameFile(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+bool IsNamed(const Fd& file, const Fd& directory, const char* name) {
+  const auto opened = Stat(file), named = StatAt(directory, name);
+  return opened && named && IsSameFile(*opened, *named);
+}
+
 Result<struct statfs> StatFilesystem(const Fd& file) {
   struct statfs status;
   if (Retry([&] { return fstatfs(file.get(), &status); }) != 0) return FailErrno(errno, "fstatfs");

@@ -94,7 +94,7 @@ Result<Fd> OpenFileTop(const Fd& target, const Fd& what) {
   const uint64_t id = TRY(MountId(top)), under = TRY(MountId(target));
   bool on_target = false;
   for (const MountLine& line : ReadMounts()) on_target |= line.id == id && line.parent == under;
-  if (!on_target || is.st_ino != ought.st_ino || is.st_dev != ought.st_dev)
+  if (!on_target || !IsSameFile(is, ought))
     return Fail(Code::kFailedPrecondition, "{}: was replaced while it was mounted on", path.data());
   return top;
 }

@@ -8,6 +8,7 @@
 #include "wasi/descriptor_table.h"
 #include "wasi/functions.h"
 #include "wasi/guest_path.h"
+#include "wasmoor/os/file.h"
 
 namespace wasmoor::wasi {
 namespace {
@@ -49,7 +50,7 @@ Reply LinkFollowed(const Call& call, const Descriptor& old_directory, GuestPath&
   if (!reply.ok()) return reply;
   struct stat named = {};
   if (fstatat(old_place.directory(), old_place.name(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-      named.st_dev == found.st_dev && named.st_ino == found.st_ino)
+      os::IsSameFile(named, found))
     return LinkByName(call, old_place, place);
   return Interruptible(call, [&] {
     return linkat(target.directory(), "", place.directory(), place.name(), AT_EMPTY_PATH);

@@ -14,7 +14,9 @@ bool Exports(std::span<const Extern> exports, std::string_view prefix) {
 
 }  // namespace
 
-bool ServesHttp(std::span<const Extern> exports) {
+bool ServesHttp(const Module& module) {
+  if (module.kind() != ModuleKind::kComponent) return false;
+  const std::vector<Extern> exports = module.Exports();
   return Exports(exports, kHandler) && !Exports(exports, kCommand);
 }
 

@@ -64,18 +64,9 @@ def read_all(client):
     return data
 
 
-class Teller(http.server.BaseHTTPRequestHandler):
-    """Says what it was asked for, at length."""
-
-    def do_GET(self):
-        body = f"{self.path} {self.headers['Host']}".encode() * 10_000
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+def at_length(request):
+    """What it is asked for, and of whom."""
+    return f"{request.path} {request.headers['Host']}".encode() * 10_000
 
 
 class ServeTest(unittest.TestCase):
@@ -304,7 +295,7 @@ class ServeTest(unittest.TestCase):
                     self.assertEqual(result, (200, b"slept\n"))
 
     def test_asks_whom_it_is_allowed_to(self):
-        with tls.serving(handler=Teller) as port:
+        with tls.serving(tell=at_length) as port:
             with self.serving("--http-allow", f"127.0.0.1:{port},localhost") as server:
                 for host in ("127.0.0.1", "localhost"):
                     status, body = server.get(f"/fetch/{host}:{port}/some/path?a=b")
@@ -318,7 +309,7 @@ class ServeTest(unittest.TestCase):
         certificate, context = tls.make(self.scratch, "localhost")
         key = certificate.with_suffix(".key")
         allow = ("--http-allow", "*")
-        with tls.serving(context, Teller) as port, tls.serving(handler=Teller) as without_tls:
+        with tls.serving(context, at_length) as port, tls.serving(tell=at_length) as without_tls:
             with self.serving(*allow, "--env", f"SSL_CERT_FILE={certificate}") as server:
                 for _ in range(2):
                     status, body = server.get(f"/fetch-tls/localhost:{port}/path")

@@ -7,8 +7,6 @@ import ssl
 import subprocess
 import threading
 
-GREETING = b"trusted\n"
-
 
 def make(folder, name):
     """A server of this name that vouches for itself: its certificate's file, and what it serves with."""
@@ -23,26 +21,35 @@ def make(folder, name):
     return certificate, context
 
 
-class _Greeter(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(GREETING)))
-        self.end_headers()
-        self.wfile.write(GREETING)
-
-    def log_message(self, *_):
-        pass
-
-
 class Server(http.server.ThreadingHTTPServer):
     def handle_error(self, *_):
         """Of clients that do not trust it."""
 
 
+def greet(_):
+    return b"trusted\n"
+
+
+def _handler(tell):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = tell(self)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
 @contextlib.contextmanager
-def serving(context=None, handler=_Greeter):
-    """On a port of this machine's loopback device, which is the value; without a context, without TLS."""
-    server = Server(("127.0.0.1", 0), handler)
+def serving(context=None, tell=greet):
+    """On a port of this machine's loopback device, which is the value; without a context, without TLS. What is answered
+    to a request, `tell` says."""
+    server = Server(("127.0.0.1", 0), _handler(tell))
     if context:
         # Shaken hands are each connection's own thread's.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

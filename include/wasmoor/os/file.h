@@ -27,6 +27,10 @@ Result<struct stat> Stat(const Fd& file);
 // Of the name itself: a symbolic link is not followed.
 Result<struct stat> StatAt(const Fd& directory, const char* name);
 Result<struct statfs> StatFilesystem(const Fd& file);
+// Do both tell of one file (st_dev and st_ino, stat(3type))?
+bool IsSameFile(const struct stat& one, const struct stat& other);
+// Is this file what the name itself stands for, and no other that has come in its place?
+bool IsNamed(const Fd& file, const Fd& directory, const char* name);
 
 // Reads from `offset` until `out` is full or the file ends: less than out.size() means end of file.
 // The descriptor's own position does not matter and does not move.

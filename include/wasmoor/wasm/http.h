@@ -113,7 +113,7 @@ class HttpHandler {
                                                      std::function<void()> wake) = 0;
 };
 
-// Does a component with these exports serve HTTP? A command, which exports wasi:cli/run, does not.
-bool ServesHttp(std::span<const Extern> exports);
+// Is it a component that serves HTTP? A command, which exports wasi:cli/run, does not.
+bool ServesHttp(const Module& module);
 
 }  // namespace wasmoor::wasm

@@ -113,7 +113,7 @@ Result<int> RunCommand::Run() {
   Compiler compiler = TRY(Compiler::Create(flags_.engine, std::move(options)));
   const program::Source source = TRY(program::OpenSource(words_[0]));
   const wasm::Cache::Found found = TRY(compiler.Load(source, PolicyOf(flags_.tier)));
-  if (flags_.invoke.empty() && wasm::ServesHttp(found.module->Exports())) {
+  if (flags_.invoke.empty() && wasm::ServesHttp(*found.module)) {
     flags_.grants.arguments = words_;
     TRY(StartDeadline(source.name));
     return RunServer(flags_, source);

@@ -14,7 +14,8 @@ Result<std::optional<KeyLock>> KeyLock::Try(const os::Fd& directory, const std::
     os::Fd file = TRY(os::OpenAt(directory, name.c_str(),
                                  O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, S_IRUSR | S_IWUSR));
     if (!TRY(os::TryLock(file))) return std::nullopt;
-    if (IsNamed(file, directory, name)) return KeyLock(directory, std::move(name), std::move(file));
+    if (os::IsNamed(file, directory, name.c_str()))
+      return KeyLock(directory, std::move(name), std::move(file));
   }
 }
 
@@ -24,17 +25,11 @@ KeyLock::~KeyLock() {
   if (file_.valid()) static_cast<void>(os::UnlinkAt(directory_, name_.c_str()));
 }
 
-bool IsNamed(const os::Fd& file, const os::Fd& directory, const std::string& name) {
-  const auto opened = os::Stat(file);
-  const auto named = os::StatAt(directory, name.c_str());
-  return opened && named && opened->st_dev == named->st_dev && opened->st_ino == named->st_ino;
-}
-
 bool RemoveIfDead(const os::Fd& directory, const std::string& name) {
   const auto file = os::OpenAt(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file) return false;
   const auto locked = os::TryLock(*file);
-  if (!locked || !*locked || !IsNamed(*file, directory, name)) return false;
+  if (!locked || !*locked || !os::IsNamed(*file, directory, name.c_str())) return false;
   return os::UnlinkAt(directory, name.c_str()).has_value();
 }
 

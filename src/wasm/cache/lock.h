@@ -31,9 +31,6 @@ class KeyLock {
   os::Fd file_;
 };
 
-// True if `file` is what `name` means: it was not removed between being opened and being locked.
-bool IsNamed(const os::Fd& file, const os::Fd& directory, const std::string& name);
-
 // Removes a lock or a temporary file whose owner is dead; one whose owner lives is locked. True if
 // it did.
 bool RemoveIfDead(const os::Fd& directory, const std::string& name);

@@ -36,7 +36,7 @@ Result<Temporary> MakeTemporary(const os::Fd& directory, const std::string& entr
     os::Fd file = TRY(os::OpenAt(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL, mode));
     const bool locked = TRY(os::TryLock(file));
     // Somebody may have found it before it was locked, and removed it or be about to.
-    if (locked && IsNamed(file, directory, name))
+    if (locked && os::IsNamed(file, directory, name.c_str()))
       return Temporary{std::move(name), std::move(file)};
   }
 }

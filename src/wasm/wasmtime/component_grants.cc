@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wasmoor/os/file.h"
+
 namespace wasmoor::wasm::wasmtime {
 namespace {
 
@@ -15,8 +17,7 @@ std::string PathOf(const wasi::Preopen& preopen) {
   std::string path = fmt::format("/proc/self/fd/{}", preopen.directory.get());
   struct stat ours = {}, named = {};
   if (::access(path.c_str(), F_OK) == 0 || ::fstat(preopen.directory.get(), &ours) != 0 ||
-      ::stat(preopen.host.c_str(), &named) != 0 || ours.st_dev != named.st_dev ||
-      ours.st_ino != named.st_ino)
+      ::stat(preopen.host.c_str(), &named) != 0 || !os::IsSameFile(ours, named))
     return path;
   return preopen.host;
 }
