@@ -134,4 +134,16 @@ Result<Root> Root::Detect() {
   return root;
 }
 
+Root Root::OfThreads() const {
+  Root some = *this;
+  std::erase_if(some.hierarchies_, [](const Hierarchy& one) {
+    const auto is_of_cpus = [](const std::string& controller) {
+      return controller == "cpu" || controller == "cpuacct" || controller == "cpuset";
+    };
+    return one.version != 1 || one.controllers.empty() ||
+           !std::all_of(one.controllers.begin(), one.controllers.end(), is_of_cpus);
+  });
+  return some;
+}
+
 }  // namespace wasmoor::cgroup

@@ -87,7 +87,7 @@ Result<ProgramFile> Open(const jail::ProgramRequest& request, std::string path) 
   if (!S_ISREG(status.st_mode))
     return Fail(Code::kInvalidArgument, "{}: is no regular file, and so no program", path);
   // proc_pid_fd(5): the file itself, which no name has to lead to any more.
-  const std::string again = fmt::format("/proc/self/fd/{}", located->get());
+  const std::string again = fmt::format("/proc/thread-self/fd/{}", located->get());
   auto file = os::OpenAt(os::Fd(), again.c_str(), O_RDONLY);
   if (!file) return FailErrno(file.error().error_number(), "{}", path);
   return ProgramFile{.path = std::move(path), .file = std::move(*file)};

@@ -13,6 +13,7 @@ namespace wasmoor::container {
 struct LoadedModule {
   program::Host host;
   std::shared_ptr<const wasm::Module> module;
+  wasm::Tier tier = wasm::Tier::kOptimized;
   EngineDescriptors descriptors;
   bool serves = false;  // HTTP, and was loaded for that: else it is linked.
 };

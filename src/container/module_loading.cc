@@ -19,6 +19,12 @@ void Warn(const WasmOptions& options, std::string_view line) {
 
 Status ModuleLoading::MakeEngine() {
   Attempt attempt;
+  if (options_.shared) {
+    attempt.loaded.host = options_.shared->host;
+    attempt.engine = options_.shared->engine;
+    attempt_.emplace(std::move(attempt));
+    return {};
+  }
   attempt.loaded.host = program::NewHost();
   attempt.loaded.serves = sharing_ == wasm::Sharing::kManyGuests;
   wasm::EngineOptions engine = {
@@ -44,6 +50,8 @@ Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Find() {
       TRY_AS(cache_->Find(*attempt_->engine, hash, Cache::Policy::kFastest), "{}", source_.name);
   if (!found) return std::nullopt;
   const bool serves_http = wasm::ServesHttp(*found->module);
+  if (use_ == Use::kProgram && options_.shared && serves_http)
+    return Fail(Code::kUnimplemented, "{}: serves HTTP", source_.name);
   if (use_ == Use::kProgram && !attempt_->loaded.serves && serves_http) {
     // Its guests share a process, which is other code.
     sharing_ = wasm::Sharing::kManyGuests;
@@ -67,6 +75,7 @@ Result<ModuleLoading::Loaded> ModuleLoading::Finish(Cache::Found found) {
   LoadedModule loaded = std::move(attempt_->loaded);
   attempt_.reset();
   loaded.module = std::move(found.module);
+  loaded.tier = found.tier;
   if (!loaded.serves) {
     // Links it, once and for all: what it imports is looked up here, where an operator hears of it.
     loaded.descriptors.Look();

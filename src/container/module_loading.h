@@ -22,7 +22,8 @@ namespace wasmoor::container {
 // optimized code in the background, for the next start. All that is given is borrowed.
 //
 // kFailedPrecondition: nothing can be kept anywhere, and each reason is named; or it imports what
-// nobody provides.
+// nobody provides. kUnimplemented: a shared engine cannot run it, or it serves HTTP, for which each
+// server has an engine of its own.
 class ModuleLoading : public os::Pending<std::shared_ptr<const LoadedModule>> {
  public:
   enum class Use : uint8_t {
@@ -30,7 +31,10 @@ class ModuleLoading : public os::Pending<std::shared_ptr<const LoadedModule>> {
     kLibrary,  // For one of its exports.
   };
   ModuleLoading(const WasmOptions& options, const program::Source& source, Use use)
-      : options_(options), source_(source), use_(use) {}
+      : options_(options),
+        source_(source),
+        use_(use),
+        sharing_(options.shared ? wasm::Sharing::kManyGuests : wasm::Sharing::kOneGuest) {}
 
   const os::Fd& waits_for() const override { return compiler_->waits_for(); }
   Result<std::optional<std::shared_ptr<const LoadedModule>>> Advance() override;
@@ -40,7 +44,7 @@ class ModuleLoading : public os::Pending<std::shared_ptr<const LoadedModule>> {
 
   struct Attempt {
     LoadedModule loaded;  // All but the module.
-    std::unique_ptr<wasm::Engine> engine;
+    std::shared_ptr<wasm::Engine> engine;
   };
 
   Status MakeEngine();
@@ -54,7 +58,7 @@ class ModuleLoading : public os::Pending<std::shared_ptr<const LoadedModule>> {
   const WasmOptions& options_;
   const program::Source& source_;
   const Use use_;
-  wasm::Sharing sharing_ = wasm::Sharing::kOneGuest;
+  wasm::Sharing sharing_;
   wasm::Sharing compiled_for_ = wasm::Sharing::kOneGuest;  // By the last compiler.
   std::optional<Attempt> attempt_;
   size_t tried_ = 0;  // Of the options' caches.

@@ -287,7 +287,7 @@ TEST_F(GrpcClientTest, AFloodOfFramesDoesNotFillTheMemory) {
 TEST(GrpcFramingTest, TakesMessagesApartHoweverTheyAreCut) {
   const std::string all = WithPrefix("one") + WithPrefix("") + WithPrefix(std::string(300, 'x'));
   for (size_t piece = 1; piece <= all.size(); ++piece) {
-    MessageReader reader(300);
+    MessageReader reader(Part::kAnswer, 300);
     std::vector<std::string> got;
     for (size_t at = 0; at < all.size(); at += piece) {
       const std::string part = all.substr(at, piece);
@@ -303,6 +303,12 @@ TEST(GrpcFramingTest, ReadsAndWritesTheTextsOfHeaders) {
   EXPECT_EQ(TimeoutText(1500us), "2m");
   EXPECT_EQ(TimeoutText(0s), "1m");
   EXPECT_EQ(TimeoutText(std::chrono::hours(24 * 365)), "31536000S");
+  EXPECT_EQ(TimeoutFromText("2m"), 2ms);
+  EXPECT_EQ(TimeoutFromText("99999999H"), kLongestTimeout);
+  EXPECT_EQ(TimeoutFromText("0n"), 0ns);
+  for (const char* wrong : {"", "m", "5", "-1S", "+1S", "1.5S", "123456789n", "1s", " 1S"})
+    EXPECT_EQ(TimeoutFromText(wrong), std::nullopt) << wrong;
+  EXPECT_EQ(EncodePercents("50%: caf\xc3\xa9\n"), "50%25: caf%C3%A9%0A");
   EXPECT_EQ(CodeFromText("5"), Code::kNotFound);
   EXPECT_EQ(CodeFromText("17"), Code::kUnknown);
   EXPECT_EQ(CodeFromText("-1"), Code::kUnknown);

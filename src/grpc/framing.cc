@@ -3,7 +3,9 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <iterator>
 
 #include "wasmoor/base/units.h"
 
@@ -40,12 +42,7 @@ Status MessageReader::Take(std::span<const uint8_t> bytes,
     part.append(now.begin(), now.end());
     bytes = bytes.subspan(now.size());
     if (in_prefix && prefix_.size() == kPrefixBytes) {
-      if (prefix_.front() != 0)
-        return Fail(Code::kInternal, "the answer is compressed, which nobody asked for");
-      length_ = LengthIn(prefix_);
-      if (length_ > most_bytes_)
-        return Fail(Code::kResourceExhausted, "the answer has {}; {} is the most",
-                    FormatSize(length_), FormatSize(most_bytes_));
+      TRY(CheckPrefix());
     }
     if (prefix_.size() == kPrefixBytes && message_.size() == length_) {
       take(std::move(message_));
@@ -56,12 +53,54 @@ Status MessageReader::Take(std::span<const uint8_t> bytes,
   return {};
 }
 
+Status MessageReader::CheckPrefix() {
+  const bool answer = part_ == Part::kAnswer;
+  if (prefix_.front() != 0)
+    return Fail(answer ? Code::kInternal : Code::kUnimplemented,
+                "the {} is compressed, which nobody asked for", answer ? "answer" : "request");
+  length_ = LengthIn(prefix_);
+  if (length_ > most_bytes_)
+    return Fail(Code::kResourceExhausted, "the {} has {} bytes; {} is the most",
+                answer ? "answer" : "request", length_, FormatSize(most_bytes_));
+  return {};
+}
+
 std::string TimeoutText(std::chrono::nanoseconds timeout) {
   constexpr int64_t kMost = 99'999'999;
   const auto millis = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
   if (millis <= kMost) return fmt::format("{}m", std::max<int64_t>(millis, 1));
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(timeout).count();
   return fmt::format("{}S", std::min<int64_t>(seconds, kMost));
+}
+
+std::optional<std::chrono::nanoseconds> TimeoutFromText(std::string_view text) {
+  using std::chrono::nanoseconds;
+  constexpr size_t kMostDigits = 8;
+  constexpr std::string_view kUnits = "numSMH";
+  constexpr std::array<nanoseconds, kUnits.size()> kSizes = {
+      nanoseconds(1),          std::chrono::microseconds(1), std::chrono::milliseconds(1),
+      std::chrono::seconds(1), std::chrono::minutes(1),      std::chrono::hours(1)};
+  if (text.size() < 2 || text.size() > kMostDigits + 1) return std::nullopt;
+  const size_t unit = kUnits.find(text.back());
+  text.remove_suffix(1);
+  int64_t count = 0;
+  const auto [rest, failed] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (unit == std::string_view::npos || failed != std::errc() ||
+      rest != text.data() + text.size() || count < 0)
+    return std::nullopt;
+  const nanoseconds size = kSizes.at(unit);
+  return count > kLongestTimeout / size ? nanoseconds(kLongestTimeout) : count * size;
+}
+
+std::string EncodePercents(std::string_view text) {
+  std::string encoded;
+  for (const char byte : text) {
+    if (byte >= ' ' && byte <= '~' && byte != '%')
+      encoded += byte;
+    else
+      fmt::format_to(std::back_inserter(encoded), "%{:02X}", static_cast<uint8_t>(byte));
+  }
+  return encoded;
 }
 
 Code CodeFromText(std::string_view status) {

@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,10 +18,14 @@ namespace wasmoor::grpc {
 constexpr size_t kPrefixBytes = 5;
 std::string WithPrefix(std::string_view message);
 
+// Which part of a call a message belongs to. Compression, which nobody here offers, is an error of
+// another code in each ("Compression").
+enum class Part : uint8_t { kRequest, kAnswer };
+
 // Takes a stream of prefixed messages apart. Holds what has come of one message, at most its limit.
 class MessageReader {
  public:
-  explicit MessageReader(size_t most_bytes) : most_bytes_(most_bytes) {}
+  MessageReader(Part part, size_t most_bytes) : part_(part), most_bytes_(most_bytes) {}
 
   // Calls `take` with each message that `bytes` complete. After an Error it is of no use.
   Status Take(std::span<const uint8_t> bytes, const std::function<void(std::string)>& take);
@@ -27,6 +33,9 @@ class MessageReader {
   bool at_boundary() const { return prefix_.empty(); }
 
  private:
+  Status CheckPrefix();
+
+  Part part_;
   size_t most_bytes_;
   std::string prefix_, message_;
   size_t length_ = 0;
@@ -34,6 +43,12 @@ class MessageReader {
 
 // The value of grpc-timeout: at most 8 digits and a unit; rounded up.
 std::string TimeoutText(std::chrono::nanoseconds timeout);
+// The same read; kLongestTimeout instead of what is longer. Nothing if it is no such value.
+std::optional<std::chrono::nanoseconds> TimeoutFromText(std::string_view text);
+constexpr std::chrono::hours kLongestTimeout{24 * 365 * 100};
+
+// The value of grpc-message: what is not printable ASCII, and '%', as %XX ("Percent-Byte-Encoded").
+std::string EncodePercents(std::string_view text);
 
 // kUnknown for what is no status of gRPC's.
 Code CodeFromText(std::string_view status);

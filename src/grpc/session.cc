@@ -1,8 +1,6 @@
 #include "grpc/session.h"
 
-#include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "wasmoor/base/check.h"
@@ -14,19 +12,6 @@ namespace {
 
 // What the server may send before it hears that some of it was read.
 constexpr int32_t kWindowBytes = 1 << 20;
-constexpr size_t kHeaderOverhead = 32;  // RFC 9113, section 6.5.2.
-constexpr std::string_view kContentType = "application/grpc";
-
-nghttp2_nv Field(std::string_view name, std::string_view value) {
-  const auto bytes = [](std::string_view text) {
-    return const_cast<uint8_t*>(reinterpret_cast<const uint8_t*>(text.data()));
-  };
-  return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-std::string_view Text(const uint8_t* bytes, size_t size) {
-  return {reinterpret_cast<const char*>(bytes), size};
-}
 
 Session* SessionOf(void* data) { return static_cast<Session*>(data); }
 
@@ -77,25 +62,18 @@ void Session::AddCallbacks(nghttp2_session_callbacks* callbacks) {
 }
 
 Session::Session() {
-  nghttp2_session_callbacks* callbacks = nullptr;
-  CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
-  AddCallbacks(callbacks);
-  nghttp2_option* options = nullptr;
-  CHECK(nghttp2_option_new(&options) == 0);
-  nghttp2_option_set_no_closed_streams(options, 1);
-  nghttp2_session* session = nullptr;
-  CHECK(nghttp2_session_client_new2(&session, callbacks, this, options) == 0);
-  nghttp2_option_del(options);
-  nghttp2_session_callbacks_del(callbacks);
-  session_.reset(session);
+  session_ = MakeHttp2(
+      Http2Side::kClient, this,
+      [this](nghttp2_session_callbacks* callbacks, nghttp2_option*) { AddCallbacks(callbacks); });
   constexpr std::array<nghttp2_settings_entry, 3> kSettings = {{
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kWindowBytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderBytes},
   }};
-  CHECK(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, kSettings.data(), kSettings.size()) ==
+  CHECK(nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, kSettings.data(),
+                                kSettings.size()) == 0);
+  CHECK(nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, kWindowBytes) ==
         0);
-  CHECK(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kWindowBytes) == 0);
 }
 
 Status Session::Start(uint64_t call, const Request& request) {
@@ -113,10 +91,8 @@ Status Session::Start(uint64_t call, const Request& request) {
                           nghttp2_data_source*, void* data) -> ssize_t {
     Stream* const stream = SessionOf(data)->Find(id);
     if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    const size_t now = std::min(size, stream->body.size() - stream->sent);
-    std::memcpy(out, stream->body.data() + stream->sent, now);
-    stream->sent += now;
-    if (stream->sent == stream->body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    const size_t now = stream->body.Take(out, size);
+    if (stream->body.left() == 0) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(now);
   };
   const int32_t id =
@@ -146,17 +122,6 @@ Status Session::Receive(std::span<const uint8_t> bytes) {
 Status Session::Check() const {
   if (nghttp2_session_want_read(session_.get()) != 0) return {};
   return tl::unexpected(NotHttp2(NGHTTP2_ERR_PROTO, complaint_));
-}
-
-std::string Session::TakeOutput() {
-  std::string output;
-  for (;;) {
-    const uint8_t* bytes = nullptr;
-    const ssize_t size = nghttp2_session_mem_send(session_.get(), &bytes);
-    CHECK(size != NGHTTP2_ERR_NOMEM);
-    if (size <= 0) return output;
-    output.append(Text(bytes, static_cast<size_t>(size)));
-  }
 }
 
 Session::Stream* Session::Find(int32_t id) {

@@ -1,16 +1,14 @@
 #pragma once
 
-#include <nghttp2/nghttp2.h>
-
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "grpc/framing.h"
+#include "grpc/http2.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/grpc/client.h"
 
@@ -40,22 +38,18 @@ class Session {
   Status Receive(std::span<const uint8_t> bytes);
   std::vector<Event> TakeEvents() { return std::exchange(events_, {}); }
   // What is to be sent next; empty if nothing is.
-  std::string TakeOutput();
+  std::string TakeOutput() { return grpc::TakeOutput(session_.get()); }
   // An Error once the server has broken the protocol, and has been told so by TakeOutput: nothing
   // comes of the connection any more.
   Status Check() const;
 
  private:
-  struct Deleter {
-    void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
-  };
   // A call on the wire.
   struct Stream {
     Stream(uint64_t id, const Request& request)
-        : call(id), body(WithPrefix(request.message)), reader(request.most_bytes) {}
+        : call(id), body(WithPrefix(request.message)), reader(Part::kAnswer, request.most_bytes) {}
     uint64_t call;
-    std::string body;
-    size_t sent = 0;
+    Outgoing body;
     MessageReader reader;
     size_t header_bytes = 0;
     int http_status = 0;
@@ -66,7 +60,6 @@ class Session {
     bool cancelled = false;
   };
 
-  static const nghttp2_session_callbacks* Callbacks();
   void AddCallbacks(nghttp2_session_callbacks* callbacks);
   int OnHeader(int32_t id, std::string_view name, std::string_view value);
   void OnData(int32_t id, std::span<const uint8_t> bytes);
@@ -76,15 +69,12 @@ class Session {
   Status StatusOf(const Stream& stream, uint32_t error) const;
   Stream* Find(int32_t id);
 
-  std::unique_ptr<nghttp2_session, Deleter> session_;
+  Http2 session_;
   std::map<int32_t, Stream> streams_;
   std::vector<Event> events_;
   bool going_away_ = false;
   std::string going_why_;  // Of the last GOAWAY.
   std::string complaint_;  // nghttp2's, of what came.
 };
-
-// Of all headers and trailers of one call: names, values and 32 bytes each, as HTTP/2 counts them.
-constexpr size_t kMaxHeaderBytes = 64 << 10;
 
 }  // namespace wasmoor::grpc

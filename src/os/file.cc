@@ -187,7 +187,7 @@ Status LinkUnnamed(const Fd& file, const Fd& directory, const char* name) {
   // linkat(2), "AT_EMPTY_PATH"); the other way needs /proc.
   if (linkat(file.get(), "", directory.get(), name, AT_EMPTY_PATH) == 0) return {};
   if (errno == EEXIST) return FailErrno(errno, "link {}", name);
-  const std::string path = fmt::format("/proc/self/fd/{}", file.get());
+  const std::string path = fmt::format("/proc/thread-self/fd/{}", file.get());
   if (linkat(AT_FDCWD, path.c_str(), directory.get(), name, AT_SYMLINK_FOLLOW) == 0) return {};
   return FailErrno(errno, "link {}", name);
 }

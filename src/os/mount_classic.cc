@@ -134,7 +134,7 @@ Status RemountTree(const Fd& top, const MountAttributes& attributes) {
 
 }  // namespace
 
-std::string PathOf(const Fd& file) { return fmt::format("/proc/self/fd/{}", file.get()); }
+std::string PathOf(const Fd& file) { return fmt::format("/proc/thread-self/fd/{}", file.get()); }
 
 Result<Fd> BindOnto(const Fd& source, Depth depth, const Fd& target) {
   const unsigned long recursive = depth == Depth::kWholeTree ? MS_REC : 0;

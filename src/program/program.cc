@@ -78,6 +78,8 @@ Result<std::unique_ptr<Guest>> Guest::Create(const wasm::Module& module, const H
   std::unique_ptr<wasi::Context> context = TRY(wasi::Context::Create(std::move(grants)));
   wasm::InstanceOptions instance;
   instance.limits = options.limits;
+  instance.on_tick = options.on_tick;
+  instance.memory_pool = options.memory_pool;
   instance.bindings = std::move(options.bindings);
   instance.bindings.Bind(host.wasi, *context);
   std::unique_ptr<wasm::Instance> made = TRY(module.NewInstance(std::move(instance)));

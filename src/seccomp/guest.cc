@@ -85,16 +85,20 @@ constexpr auto kCalls = std::to_array<uint32_t>({
     SYS_mremap,
     SYS_madvise,
     SYS_sigaltstack,
-    SYS_rt_sigaction,
     SYS_rt_sigprocmask,
     SYS_rt_sigreturn,
     SYS_getpid,
     SYS_gettid,
     SYS_exit,
-    SYS_exit_group,
 #ifdef SYS_poll
     SYS_poll,
 #endif
+});
+
+// What is a whole process's: its end, and what its signals do.
+constexpr auto kProcessCalls = std::to_array<uint32_t>({
+    SYS_exit_group,
+    SYS_rt_sigaction,
 });
 
 // Made by the engine's WASI of components besides: its threads and what they wait with.
@@ -239,7 +243,8 @@ constexpr Instructions FilterFor(GuestKind kind) {
   Table table;
   table.Allow(kCalls);
   table.Allow(kConditions);
-  if (kind != GuestKind::kModule) {
+  if (kind != GuestKind::kThread) table.Allow(kProcessCalls);
+  if (kind != GuestKind::kModule && kind != GuestKind::kThread) {
     table.Allow(kComponentCalls);
     table.Allow(kComponentConditions);
   }
@@ -264,6 +269,7 @@ constexpr auto Constant() {
   return constant;
 }
 
+constexpr auto kThreadFilter = Constant<GuestKind::kThread>();
 constexpr auto kModuleFilter = Constant<GuestKind::kModule>();
 constexpr auto kComponentFilter = Constant<GuestKind::kComponent>();
 constexpr auto kServerFilter = Constant<GuestKind::kServer>();
@@ -271,6 +277,7 @@ constexpr auto kClientServerFilter = Constant<GuestKind::kClientServer>();
 
 std::span<const os::FilterInstruction> InstructionsFor(GuestKind kind) {
   switch (kind) {
+    case GuestKind::kThread: return kThreadFilter;
     case GuestKind::kComponent: return kComponentFilter;
     case GuestKind::kServer: return kServerFilter;
     case GuestKind::kClientServer: return kClientServerFilter;

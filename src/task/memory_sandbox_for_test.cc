@@ -90,6 +90,10 @@ void MemoryContainer::Resume(Done<void> done) {
   all_.Later([done] { done({}); });
 }
 
+void MemoryContainer::ReadStats(Done<cgroup::Stats> done) {
+  all_.Later([this, done] { done(stats); });
+}
+
 void MemorySandbox::Create(sandbox::CreateRequest request, Done<sandbox::Container*> done) {
   auto create = [this, request = std::move(request), done]() mutable {
     auto& place = containers_[request.id];

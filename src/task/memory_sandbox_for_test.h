@@ -71,7 +71,7 @@ class MemoryContainer : public sandbox::Container {
     updated = resources;
     return {};
   }
-  Result<cgroup::Stats> ReadStats() override { return stats; }
+  void ReadStats(Done<cgroup::Stats> done) override;
 
   sandbox::CreateRequest request;
   MemoryProcess process;

@@ -49,6 +49,8 @@ table_elements = 1000
 [http]
 address = "0.0.0.0:80"
 outgoing = ["api.example.com", "*.internal:8080"]
+[daemon]
+address = "/run/m.sock"
 )",
                   &options),
             "");
@@ -58,6 +60,7 @@ outgoing = ["api.example.com", "*.internal:8080"]
   EXPECT_EQ(options.guest.memory_bytes, 64u << 20);
   EXPECT_EQ(options.guest.table_elements, 1000u);
   EXPECT_EQ(options.guest.http_address, "0.0.0.0:80");
+  EXPECT_EQ(options.daemon_address, "/run/m.sock");
   EXPECT_THAT(options.guest.http_outgoing,
               Optional(ElementsAre("api.example.com", "*.internal:8080")));
   EXPECT_THAT(options.annotations, ElementsAre("guest.memory", "http.outgoing"));

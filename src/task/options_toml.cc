@@ -1,4 +1,4 @@
-#include "task/settings.h"
+#include "task/toml.h"
 #include "wasmoor/task/options.h"
 
 #define TOML_EXCEPTIONS 0
@@ -11,7 +11,7 @@ namespace {
 
 struct Reader {
   std::string_view source;
-  Options* options;
+  const std::function<Status(const std::string&, const Value&)>& set;
 
   tl::unexpected<Error> Complain(const toml::node& node, std::string_view key,
                                  std::string_view what) const {
@@ -36,11 +36,9 @@ struct Reader {
   }
 
   Status ApplyOne(const toml::node& node, const std::string& key) const {
-    const Setting* setting = FindSetting(key);
-    if (setting == nullptr) return Complain(node, key, "there is no such setting");
     const Value value = TRY(ValueOf(node, key));
-    if (const Status set = setting->set(value, options); !set)
-      return Complain(node, key, set.error().message());
+    if (const Status done = set(key, value); !done)
+      return Complain(node, key, done.error().message());
     return {};
   }
 
@@ -59,13 +57,26 @@ struct Reader {
 
 }  // namespace
 
-Status ApplyToml(std::string_view document, std::string_view source, Options* options) {
+Status ReadToml(std::string_view document, std::string_view source,
+                const std::function<Status(const std::string&, const Value&)>& set) {
   const toml::parse_result parsed = toml::parse(document);
   if (!parsed) {
     return Fail(Code::kInvalidArgument, "{}:{}: {}", source, parsed.error().source().begin.line,
                 parsed.error().description());
   }
-  return Reader{source, options}.ApplyTable(parsed.table(), "");
+  return Reader{source, set}.ApplyTable(parsed.table(), "");
+}
+
+Status Set(std::string_view key, const Value& value, Options* options) {
+  const Setting* setting = FindSetting(key);
+  if (setting == nullptr) return Fail(Code::kInvalidArgument, "there is no such setting");
+  return setting->set(value, options);
+}
+
+Status ApplyToml(std::string_view document, std::string_view source, Options* options) {
+  return ReadToml(document, source, [options](const std::string& key, const Value& value) {
+    return Set(key, value, options);
+  });
 }
 
 }  // namespace wasmoor::task

@@ -60,6 +60,7 @@ class SandboxServer : public pods::SandboxService {
   std::function<void()> shut_down_;
   MetricsPacker metrics_;
   std::string id_;
+  std::string network_namespace_;  // As sandbox::PodRequest has it.
 };
 
 }  // namespace wasmoor::task

@@ -73,6 +73,17 @@ TEST_F(SandboxServerTest, TakesAPodAsAKubeletDescribesIt) {
   EXPECT_EQ(got.uid_mappings[0].size, 65536u);
 }
 
+TEST_F(SandboxServerTest, TellsTheNetworkOfAPodThatHasStarted) {
+  auto request = Of<pods::CreateSandboxRequest>("p1");
+  request.set_netns_path("/run/netns/p1");
+  EXPECT_EQ(Ask("CreateSandbox", request, kService), "");
+  const auto started = Call<pods::StartSandboxResponse>(
+      "StartSandbox", Of<pods::StartSandboxRequest>("p1"), kService);
+  ASSERT_TRUE(started.has_value());
+  EXPECT_THAT(started->spec().type_url(), HasSubstr("runtime-spec/1/Spec"));
+  EXPECT_THAT(started->spec().value(), HasSubstr(R"({"path":"/run/netns/p1","type":"network"})"));
+}
+
 TEST_F(SandboxServerTest, LeavesAPodOfTheHostsNetworkThere) {
   ::runtime::v1::PodSandboxConfig config;
   config.mutable_on_linux()->mutable_security_context()->mutable_namespace_options()->set_network(

@@ -105,6 +105,10 @@ Status SetCacheDirectory(const Value& value, Options* options) {
   options->guest.cache_directory = TRY(AsPath(value));
   return {};
 }
+Status SetDaemonAddress(const Value& value, Options* options) {
+  options->daemon_address = TRY(AsPath(value));
+  return {};
+}
 Status SetAnnotations(const Value& value, Options* options) {
   std::vector<std::string> keys = TRY(AsList(value));
   for (const std::string& key : keys) {
@@ -146,6 +150,7 @@ constexpr std::array kSettings = {
     Setting{"log_level", SetLogLevel},
     Setting{"shim_cgroup", SetShimCgroup},
     Setting{"cache_directory", SetCacheDirectory},
+    Setting{"daemon.address", SetDaemonAddress},
     Setting{"annotations", SetAnnotations},
     Setting{"guest.memory", SetMemory},
     Setting{"guest.table_elements", SetTableElements},

@@ -284,13 +284,17 @@ void TaskServer::Wait(const api::WaitRequest& request, const CallInfo&,
 
 void TaskServer::Stats(const api::StatsRequest& request, const CallInfo&,
                        Reply<api::StatsResponse> reply) {
-  const auto read = [&]() -> Result<api::StatsResponse> {
-    const cgroup::Stats stats = TRY(TRY(sandbox_.Find(request.id()))->ReadStats());
-    api::StatsResponse response;
-    *response.mutable_stats() = TRY(metrics_.Pack(stats));
-    return response;
-  };
-  reply(read());
+  const auto container = sandbox_.Find(request.id());
+  if (!container) return reply(tl::unexpected(container.error()));
+  (*container)
+      ->ReadStats([this, answer = Answer(std::move(reply))](const Result<cgroup::Stats>& stats) {
+        const auto pack = [&]() -> Result<api::StatsResponse> {
+          api::StatsResponse response;
+          *response.mutable_stats() = TRY(metrics_.Pack(TRY(Result<cgroup::Stats>(stats))));
+          return response;
+        };
+        answer(pack());
+      });
 }
 
 void TaskServer::Connect(const api::ConnectRequest& request, const CallInfo&,

@@ -41,7 +41,7 @@ void Connection(Input& input) {
 }
 
 void Framing(Input& input) {
-  grpc::MessageReader reader(kMostBytes);
+  grpc::MessageReader reader(grpc::Part::kAnswer, kMostBytes);
   const std::string text = input.TakeLine();
   CHECK(grpc::CodeFromText(text) <= Code::kUnauthenticated);
   size_t given = 0, taken = 0;

@@ -36,6 +36,11 @@ class Root {
   // A v2 hierarchy without a controller that stands beside v1 is left out: it limits nothing.
   const std::vector<Hierarchy>& hierarchies() const { return hierarchies_; }
 
+  // Only those in which the threads of one process may be in different groups, which are of v1 and
+  // about CPU time; none on a machine of v2, where groups of threads must be below the process's
+  // own (cgroups(7), "Threaded mode").
+  Root OfThreads() const;
+
  private:
   Layout layout_ = Layout::kV2;
   std::vector<Hierarchy> hierarchies_;

@@ -12,6 +12,7 @@
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/jail/executor.h"
+#include "wasmoor/program/program.h"
 #include "wasmoor/wasm/engine.h"
 
 // WebAssembly in containers: which containers are wasm, and how one's process becomes a guest.
@@ -31,8 +32,17 @@ struct GuestBounds {
   std::optional<std::vector<std::string>> http_outgoing;
 };
 
+// The engine of a process in which many guests run at once: for that of kManyGuests.
+struct SharedEngine {
+  program::Host host;
+  std::shared_ptr<wasm::Engine> engine;  // Made with that host's table.
+};
+
 struct WasmOptions {
   wasm::EngineFactory engine;
+  // Loads all modules, instead of an engine that is made for each. Null in a process whose clones
+  // are the guests. Borrowed.
+  const SharedEngine* shared = nullptr;
   // Where compiled code is kept, the best place first: the others are for when nothing can be kept
   // there. wasm::Cache has its say about each.
   std::vector<std::filesystem::path> caches;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
@@ -38,5 +40,25 @@ struct Received {
   Fd descriptor;     // What came with it, close-on-exec; not valid if nothing did.
 };
 Result<Received> Receive(const Fd& socket, std::span<char> buffer);
+
+// Two ends of one SOCK_SEQPACKET connection.
+struct SocketPair {
+  Fd ours, theirs;
+};
+Result<SocketPair> MakeMessageSockets();
+
+// One message with up to kMostWithMessage descriptors. kUnavailable (EPIPE): nobody is there any
+// more; EAGAIN: the socket does not block, and has no room.
+constexpr size_t kMostWithMessage = 8;
+Status SendMessage(const Fd& socket, std::string_view bytes,
+                   std::span<const Fd* const> descriptors);
+
+// The next message, of at most `most` bytes (kOutOfRange: it was longer, and is lost); none where
+// the socket does not block and nothing is there. kUnavailable: the other side is gone.
+struct Message {
+  std::string bytes;
+  std::vector<Fd> descriptors;  // Close-on-exec.
+};
+Result<std::optional<Message>> ReceiveMessage(const Fd& socket, size_t most);
 
 }  // namespace wasmoor::os

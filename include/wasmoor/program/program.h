@@ -41,7 +41,9 @@ class Guest {
  public:
   struct Options {
     wasm::Limits limits;
-    hostcall::Bindings bindings;  // Of the embedder's own functions; WASI is added.
+    hostcall::Bindings bindings;              // Of the embedder's own functions; WASI is added.
+    wasm::MemoryPool* memory_pool = nullptr;  // wasm::InstanceOptions::memory_pool.
+    wasm::TickHandler* on_tick = nullptr;     // wasm::InstanceOptions::on_tick.
   };
   // `host` is the one that the module's engine was made with. Standard streams that are descriptors
   // 0 to 2 themselves are closed with the guest of a core module, and stay open after a component.
@@ -49,7 +51,8 @@ class Guest {
                                                wasi::Grants grants, Options options);
 
   Result<wasm::Exit> Run(const wasm::Invocation& invocation) { return instance_->Run(invocation); }
-  void Stop(int signal) { instance_->Stop(signal); }  // Any thread.
+  void Stop(int signal) { instance_->Stop(signal); }                   // Any thread.
+  void LimitMemory(uint64_t bytes) { instance_->LimitMemory(bytes); }  // Any thread.
   wasm::Usage usage() const { return instance_->usage(); }
 
  private:

@@ -120,7 +120,7 @@ class Container {
   virtual void Pause(Done<void> done) = 0;
   virtual void Resume(Done<void> done) = 0;
   virtual Status Update(const oci::Resources& resources) = 0;
-  virtual Result<cgroup::Stats> ReadStats() = 0;
+  virtual void ReadStats(Done<cgroup::Stats> done) = 0;
 };
 
 class Sandbox {

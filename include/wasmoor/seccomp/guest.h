@@ -6,7 +6,10 @@ namespace wasmoor::seccomp {
 
 // What runs below the filter.
 enum class GuestKind : uint8_t {
-  kModule,     // A core module with our WASI: one thread.
+  // A core module with our WASI that is one thread of a process of many: what concerns the process
+  // is not its business.
+  kThread,
+  kModule,     // A core module with our WASI: one thread, alone in its process.
   kComponent,  // A component with the engine's WASI 0.2, which starts threads and polls for them.
   // Components behind an HTTP server of ours, whose socket listens already: connections are
   // accepted and none is made.

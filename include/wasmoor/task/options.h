@@ -27,6 +27,9 @@ struct Options {
   LogLevel log_level = LogLevel::kInfo;
   // A control group for the shim itself, as an absolute path below each controller's; empty: none.
   std::string shim_cgroup;
+  // Where the daemon of a node listens that a shim asks for its sandbox, an absolute path; empty:
+  // where it always does.
+  std::string daemon_address;
   sandbox::GuestOptions guest;
   // The keys of settings that a container's annotations may set: "guest.memory" lets
   // kAnnotationPrefix + "guest.memory" count.

@@ -41,6 +41,10 @@ class Instance {
   // thread; kManyGuests only (without effect otherwise).
   virtual void Stop(int signal) = 0;
 
+  // Another limit of memory from now on, which holds for what is asked for later: what it has it
+  // keeps. Any thread.
+  virtual void LimitMemory(uint64_t bytes) = 0;
+
   virtual Usage usage() const = 0;  // The guest's thread, or any after Run has returned.
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -93,7 +94,10 @@ struct EngineOptions {
   // more.
   uint64_t stack_bytes = 1 << 20;
   std::chrono::milliseconds tick{10};  // How promptly a looping guest ends; kManyGuests only.
-  bool parallel_compile = true;        // Compile on all CPUs. The helper threads idle afterwards.
+  // Start what ends guests in time with the engine, and not with the first guest: for a process in
+  // which the threads of guests may start none. kManyGuests only.
+  bool tick_at_once = false;
+  bool parallel_compile = true;  // Compile on all CPUs. The helper threads idle afterwards.
   // What guests may import; shared with the engine, not changed afterwards. Null: nothing.
   std::shared_ptr<const hostcall::Table> host;
 };
@@ -108,10 +112,27 @@ struct Limits {
   uint32_t tables = 100;
 };
 
+// What the memories of several instances, a pod's say, may have together. Any thread.
+struct MemoryPool {
+  std::atomic<uint64_t> used = 0;  // Bytes.
+  std::atomic<uint64_t> max = std::numeric_limits<uint64_t>::max();
+};
+
 using Clock = std::chrono::steady_clock;
+
+// Whom a guest asks at every tick while it computes, on its own thread; it waits as long as this
+// does, unless it waits for something itself meanwhile. That a guest is to be paused, or has had
+// its share of CPU time, is for this to know. Must return soon once the guest is stopped.
+class TickHandler {
+ public:
+  virtual ~TickHandler() = default;
+  virtual void OnTick() = 0;
+};
 
 struct InstanceOptions {
   Limits limits;
+  MemoryPool* memory_pool = nullptr;     // Core modules only. Borrowed; null: none.
+  TickHandler* on_tick = nullptr;        // kManyGuests only, and of core modules only. Borrowed.
   hostcall::Bindings bindings;           // The contexts of the engine's host functions.
   const wasi::Grants* grants = nullptr;  // For components, whose WASI 0.2 is the engine's own.
 };

@@ -8,12 +8,13 @@
 #include <memory>
 
 #include "cmd/engines.h"
-#include "cmd/shim/module_finder.h"
 #include "cmd/shim/settle.h"
 #include "cmd/shim/shim.h"
+#include "cmd/shim_line/module_finder.h"
 #include "wasmoor/container/kept_modules.h"
 #include "wasmoor/containerd/publisher.h"
 #include "wasmoor/loop/loop.h"
+#include "wasmoor/sandbox/process/orphans.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
 #include "wasmoor/task/service.h"
 #include "wasmoor/ttrpc/server.h"
@@ -80,6 +81,7 @@ class Server {
     const auto warn = [this](std::string_view line) { log_.Write(Level::kWarning, line); };
     wasm.warn = warn;
     loop_ = TRY(loop::Loop::Create());
+    const sandbox::Orphans orphans(*loop_);
     publisher_ = std::make_unique<containerd::Publisher>(
         *loop_, containerd::PublisherOptions{.ttrpc_address = settings_.ttrpc_address,
                                              .name_space = settings_.name_space,

@@ -1,9 +1,6 @@
 #include "cmd/shim/shim.h"
 
-#include <algorithm>
 #include <array>
-#include <cstdio>
-#include <filesystem>
 
 #include "cmd/engines.h"
 #include "cmd/line/pages.h"
@@ -33,9 +30,9 @@ constexpr std::array<About::Pair, 1> kStatuses = {{
 }};
 
 constexpr std::array<About::Pair, 4> kEnvironment = {{
-    {"TTRPC_ADDRESS", "Socket where containerd takes events"},
-    {"GRPC_ADDRESS", "Socket where containerd is asked for images"},
-    {"MAX_SHIM_VERSION", "Set by a containerd that knows versions of the task service"},
+    kTtrpcAddress,
+    kGrpcAddress,
+    kMaxShimVersion,
     {"WASMOOR_CACHE_DIR", "Folder of the compiled modules, an absolute path"},
 }};
 
@@ -68,24 +65,8 @@ constexpr About kAbout = {
 
 }  // namespace
 
-Shim::Shim(char* const* arguments) : Executable(kAbout), arguments_(arguments) {}
-
-void Shim::ConfigureGlobals(Options& options) {
-  options.Value("--namespace", namespace_, "NAME", "Namespace of containerd that it is for");
-  options.Value("--id", id_, "ID", "Container that it is for");
-  options.Value("--address", address_, "SOCKET", "Where containerd listens")
-      .Complete(Completes::kFiles);
-  options
-      .Value("--publish-binary", publish_binary_, "PATH",
-             "containerd itself, which publishes events where TTRPC_ADDRESS is not set")
-      .Complete(Completes::kFiles);
-  options
-      .Value("--bundle", bundle_, "DIR",
-             "Directory of the container's configuration; the current one if it is not given")
-      .Complete(Completes::kDirectories);
-  options.Flag("--debug", debug_, "Log what is done, too");
-  options.Value("--socket", socket_, "PATH", "Of no effect: start finds the path").Hide();
-}
+Shim::Shim(char* const* arguments)
+    : ShimLine(kAbout, "io.containerd.wasmtime.v1"), arguments_(arguments) {}
 
 std::string Shim::VersionText(bool json) const {
   if (json) return fmt::format("{{\"version\":\"{}\"}}\n", WASMOOR_VERSION);
@@ -95,48 +76,8 @@ std::string Shim::VersionText(bool json) const {
   return text;
 }
 
-int Shim::Report(const Command* command, std::string_view command_name, const Error& error,
-                 Failure) {
-  Print(command, command_name, error);
-  return kAbout.usage_status;
-}
-
-Status Shim::CheckOwner() const {
-  // They become parts of paths.
-  for (const auto& [flag, value] : {std::pair("-namespace", &namespace_), std::pair("-id", &id_)}) {
-    if (value->empty() || *value == "." || *value == ".." || value->find('/') != std::string::npos)
-      return Fail(Code::kInvalidArgument, "{} must be a name, is '{}'", flag, *value);
-  }
-  return {};
-}
-
-Result<std::string> Shim::Bundle() const {
-  std::error_code failed;
-  std::string path = std::filesystem::absolute(bundle_.empty() ? "." : bundle_, failed);
-  if (failed) return FailErrno(failed.value(), "the bundle's directory");
-  if (path.ends_with("/.")) path.resize(path.size() - 2);
-  return path;
-}
-
-std::string Shim::StateRoot() const {
-  return fmt::format("/run/wasmoor/containerd/{}", namespace_);
-}
-
 int Shim::RunCompiler(std::span<char* const> words) {
   return container::RunCompiler(Engines().front(), words);
-}
-
-std::vector<char*> ArrangeWords(std::span<char* const> words) {
-  static char info[] = "info";
-  std::vector<char*> arranged(words.begin(), words.end());
-  const auto is_info = [](const char* word) {
-    return std::string_view(word) == "-info" || std::string_view(word) == "--info";
-  };
-  const auto found = std::find_if(arranged.begin(), arranged.end(), is_info);
-  if (found == arranged.end()) return arranged;
-  arranged.erase(found);
-  arranged.push_back(info);
-  return arranged;
 }
 
 }  // namespace wasmoor::cmd

@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
 
-#include "cmd/shim/address.h"
-#include "cmd/shim/bootstrap.h"
 #include "cmd/shim/server.h"
 #include "cmd/shim/shim.h"
-#include "cmd/shim/streams.h"
+#include "cmd/shim_line/address.h"
+#include "cmd/shim_line/bootstrap.h"
+#include "cmd/shim_line/streams.h"
 #include "jail/spawn_daemon.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/process.h"
@@ -19,11 +18,6 @@
 
 namespace wasmoor::cmd {
 namespace {
-
-std::string Variable(const char* name) {
-  const char* value = ::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 // Runs this program anew if that is needed, and then with the input that this one has read.
 Status Protect(const Shim& shim, std::span<const uint8_t> input) {

@@ -52,8 +52,6 @@ class Rootfs {
   Status IsolatePropagation();
   Status MountRoot();
   Status MakeMounts();
-  Status MaskPaths();
-  Status ProtectPaths();
 
   RootfsPlan plan_;
   os::Fd root_;

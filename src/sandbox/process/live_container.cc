@@ -9,8 +9,8 @@
 #include <csignal>
 #include <utility>
 
-#include "sandbox/process/exit_note.h"
-#include "sandbox/process/root_mounts.h"
+#include "sandbox/exit_note.h"
+#include "sandbox/roots/root_mounts.h"
 #include "wasmoor/jail/aside.h"
 #include "wasmoor/oci/bundle.h"
 
@@ -93,7 +93,7 @@ void LiveContainer::Make() {
   if (root_.valid()) options.root = &root_;
   if (guest_out_of_memory_.valid()) options.out_of_memory = &guest_out_of_memory_;
   first_.LendStreams(&options);
-  creating_.Run(surroundings_.containers.BeginCreate(std::move(options), executors_),
+  creating_.Run(surroundings_.containers->BeginCreate(std::move(options), executors_),
                 [this](auto made) { OnMade(std::move(made)); });
 }
 
@@ -294,7 +294,9 @@ Status LiveContainer::Update(const oci::Resources& resources) {
   return container_->Update(resources);
 }
 
-Result<cgroup::Stats> LiveContainer::ReadStats() { return container_->ReadStats(); }
+void LiveContainer::ReadStats(Done<cgroup::Stats> done) {
+  surroundings_.Answer(std::move(done), container_->ReadStats());
+}
 
 FirstProcess::FirstProcess(LiveContainer& container)
     : LiveProcess(container.surroundings_, container.request_.id, "", container.request_.streams),

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "sandbox/process/live_process.h"
-#include "sandbox/process/pump.h"
 #include "wasmoor/jail/container.h"
+#include "wasmoor/loop/pump.h"
 
 namespace wasmoor::sandbox {
 
@@ -27,7 +27,7 @@ class FirstProcess : public LiveProcess {
   void OnEnd(const Exit& exit) override;
 
   LiveContainer& container_;
-  Pump<jail::Warnings> starting_;
+  loop::Pump<jail::Warnings> starting_;
 };
 
 class ExecProcess : public LiveProcess {
@@ -41,7 +41,7 @@ class ExecProcess : public LiveProcess {
 
   LiveContainer& container_;
   oci::Process process_;
-  Pump<jail::Started> entering_;
+  loop::Pump<jail::Started> entering_;
 };
 
 // A container from the request for it to its removal.
@@ -68,9 +68,10 @@ class LiveContainer : public Container {
   void Pause(Done<void> done) override;
   void Resume(Done<void> done) override;
   Status Update(const oci::Resources& resources) override;
-  Result<cgroup::Stats> ReadStats() override;
+  void ReadStats(Done<cgroup::Stats> done) override;
 
   Result<Exit> RemoveProcess(std::string_view exec_id);
+  Result<cgroup::Stats> StatsNow() const { return container_->ReadStats(); }
 
  private:
   friend class FirstProcess;
@@ -103,7 +104,7 @@ class LiveContainer : public Container {
   const Executors executors_;
 
   Done<void> created_;
-  Pump<jail::Containers::Created> creating_;
+  loop::Pump<jail::Containers::Created> creating_;
   os::Fd root_;            // Until it is the container's.
   bool attached_ = false;  // The root, on the host.
   os::Fd module_;          // The program, if it is no file of the root's.
@@ -112,7 +113,7 @@ class LiveContainer : public Container {
   FirstProcess first_;
   std::map<std::string, std::unique_ptr<ExecProcess>, std::less<>> processes_;
   bool paused_ = false;
-  Pump<jail::Warnings> deleting_, freezing_, killing_;
+  loop::Pump<jail::Warnings> deleting_, freezing_, killing_;
   Done<void> removed_;
   os::Fd out_of_memory_;
   loop::Source memory_;     // Destroyed before what it watches.

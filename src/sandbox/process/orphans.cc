@@ -1,4 +1,4 @@
-#include "sandbox/process/orphans.h"
+#include "wasmoor/sandbox/process/orphans.h"
 
 #include <fcntl.h>
 #include <sys/signalfd.h>

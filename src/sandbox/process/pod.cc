@@ -99,7 +99,8 @@ Status WriteBundle(const std::string& directory, const PodRequest& request) {
 
 class ProcessPod : public Pod {
  public:
-  ProcessPod(ProcessSandboxOptions options, Sandbox& sandbox, jail::Containers containers)
+  ProcessPod(ProcessSandboxOptions options, Sandbox& sandbox,
+             std::shared_ptr<const jail::Containers> containers)
       : surroundings_{.loop = options.loop,
                       .listener = nobody_,
                       .name_space = std::move(options.name_space),
@@ -204,7 +205,7 @@ PodInfo ProcessPod::info() const {
 Result<cgroup::Stats> ProcessPod::ReadStats() {
   if (!request_ || !holder_ || !holder_->exists())
     return Fail(Code::kFailedPrecondition, "the pod is not started");
-  if (request_->cgroup_parent.empty() || request_->systemd_cgroup) return holder_->ReadStats();
+  if (request_->cgroup_parent.empty() || request_->systemd_cgroup) return holder_->StatsNow();
   const cgroup::Root root = TRY(cgroup::Root::Detect());
   return TRY(cgroup::Group::Open(TRY(cgroup::Group::Plan(root, request_->cgroup_parent))))
       .ReadStats();
@@ -213,7 +214,7 @@ Result<cgroup::Stats> ProcessPod::ReadStats() {
 }  // namespace
 
 Result<std::unique_ptr<Pod>> MakeProcessPod(ProcessSandboxOptions options, Sandbox& sandbox) {
-  auto containers = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
+  auto containers = TRY(ContainersFor(options));
   return std::make_unique<ProcessPod>(std::move(options), sandbox, std::move(containers));
 }
 

@@ -4,28 +4,22 @@
 #include <string>
 #include <utility>
 
-#include "sandbox/process/exit_note.h"
 #include "sandbox/process/live_container.h"
-#include "sandbox/process/orphans.h"
-#include "sandbox/process/root_mounts.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
 
 namespace wasmoor::sandbox {
 namespace {
 
-constexpr uint32_t kKilledStatus = 128 + SIGKILL;
-
 class ProcessSandbox : public Sandbox {
  public:
-  ProcessSandbox(ProcessSandboxOptions options, jail::Containers containers)
+  ProcessSandbox(ProcessSandboxOptions options, std::shared_ptr<const jail::Containers> containers)
       : surroundings_{options.loop,
                       options.listener,
                       std::move(options.name_space),
                       std::move(options.wasm),
                       std::move(options.find_module),
                       std::move(options.log),
-                      std::move(containers)},
-        orphans_(surroundings_.loop) {}
+                      std::move(containers)} {}
 
   void Create(CreateRequest request, Done<Container*> done) override;
   Result<Container*> Find(std::string_view id) override { return FindLive(id); }
@@ -37,7 +31,6 @@ class ProcessSandbox : public Sandbox {
   void RemoveContainer(LiveContainer& container, Done<Exit> done);
 
   Surroundings surroundings_;
-  Orphans orphans_;
   // Those that are being made, too.
   std::map<std::string, std::unique_ptr<LiveContainer>, std::less<>> containers_;
 };
@@ -108,20 +101,20 @@ std::vector<std::string> ProcessSandbox::Ids() const {
 
 }  // namespace
 
-Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options) {
-  auto containers = TRY(jail::Containers::Open({.root = options.state_root, .patience = {}}));
-  return std::make_unique<ProcessSandbox>(std::move(options), std::move(containers));
+Result<std::shared_ptr<const jail::Containers>> OpenContainers(const std::string& state_root) {
+  auto containers = TRY(jail::Containers::Open({.root = state_root, .patience = {}}));
+  return std::make_shared<const jail::Containers>(std::move(containers));
 }
 
-Result<Exit> ClearContainer(const std::string& state_root, const std::string& id,
-                            const std::string& bundle) {
-  const jail::Containers containers = TRY(jail::Containers::Open({.root = state_root}));
-  jail::Warnings warnings;
-  Status deleted = containers.Delete(id, jail::Force::kYes, &warnings);
-  TRY(DetachRoot(bundle));
-  TRY(std::move(deleted));
-  const Exit killed{kKilledStatus, std::chrono::system_clock::now()};
-  return ReadExitNote(bundle).value_or(killed);
+Result<std::shared_ptr<const jail::Containers>> ContainersFor(
+    const ProcessSandboxOptions& options) {
+  if (options.containers) return options.containers;
+  return OpenContainers(options.state_root);
+}
+
+Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options) {
+  auto containers = TRY(ContainersFor(options));
+  return std::make_unique<ProcessSandbox>(std::move(options), std::move(containers));
 }
 
 }  // namespace wasmoor::sandbox

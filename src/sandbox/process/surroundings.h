@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +20,8 @@ struct Surroundings {
   container::WasmOptions wasm;
   FindModule find_module;
   std::function<void(std::string_view)> log;
-  jail::Containers containers;  // With no patience: nothing here may wait.
+  // With no patience: nothing here may wait.
+  std::shared_ptr<const jail::Containers> containers;
 
   // Later, since nothing is answered before the call that asked has returned.
   template <typename T>
@@ -27,5 +29,8 @@ struct Surroundings {
     loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
   }
 };
+
+// Those of the options, or opened now.
+Result<std::shared_ptr<const jail::Containers>> ContainersFor(const ProcessSandboxOptions& options);
 
 }  // namespace wasmoor::sandbox

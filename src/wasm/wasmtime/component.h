@@ -57,6 +57,7 @@ class ComponentInstance : public Instance {
 
   Result<Exit> Run(const Invocation& invocation) override;
   void Stop(int signal) override;
+  void LimitMemory(uint64_t bytes) override { guest_.LimitMemory(bytes); }
   Usage usage() const override { return guest_.usage(); }
 
  private:

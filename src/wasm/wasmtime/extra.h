@@ -19,6 +19,10 @@ wasmtime_error_t* wasmoor_module_deserialize_fd(const wasm_engine_t* engine, int
                                                 wasmtime_module_t** out);
 
 // Layout shared with limits.rs.
+struct wasmoor_memory_pool_t {
+  uint64_t used;
+  uint64_t max;
+};
 struct wasmoor_limits_t {
   uint64_t memory_max;
   uint64_t table_elements_max;
@@ -29,6 +33,7 @@ struct wasmoor_limits_t {
   uint64_t table_elements_used;
   uint64_t memory_refused;
   uint64_t last_growth;
+  const wasmoor_memory_pool_t* pool;  // May be null.
 };
 void wasmoor_store_limit(wasmtime_store_t* store, wasmoor_limits_t* limits);
 

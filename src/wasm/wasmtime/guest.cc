@@ -41,6 +41,18 @@ Guest::Guest(std::shared_ptr<Shared> shared, InstanceOptions options)
   limits_.instances_max = options_.limits.instances;
   limits_.memories_max = options_.limits.memories;
   limits_.tables_max = options_.limits.tables;
+  static_assert(sizeof(MemoryPool) == sizeof(wasmoor_memory_pool_t));
+  limits_.pool = reinterpret_cast<const wasmoor_memory_pool_t*>(options_.memory_pool);
+}
+
+Guest::~Guest() {
+  store_.reset();
+  if (options_.memory_pool != nullptr)
+    options_.memory_pool->used.fetch_sub(limits_.memory_used, std::memory_order_relaxed);
+}
+
+void Guest::LimitMemory(uint64_t bytes) {
+  std::atomic_ref(limits_.memory_max).store(bytes, std::memory_order_relaxed);
 }
 
 void Guest::MakeStore(wasm_engine_t* engine) {
@@ -61,6 +73,7 @@ void Guest::Stop(int signal) {
 }
 
 bool Guest::MustStop() {
+  if (options_.on_tick != nullptr && !interrupt_.requested()) options_.on_tick->OnTick();
   if (!interrupt_.requested()) return false;
   outcome_ = Outcome::kStopped;
   return true;

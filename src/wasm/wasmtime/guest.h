@@ -16,6 +16,7 @@ namespace wasmoor::wasm::wasmtime {
 class Guest {
  public:
   Guest(std::shared_ptr<Shared> shared, InstanceOptions options);
+  ~Guest();
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
 
@@ -27,6 +28,9 @@ class Guest {
   const InstanceOptions& options() const { return options_; }
   // See Instance::Stop. Any thread.
   void Stop(int signal);
+
+  // See Instance::LimitMemory. Any thread.
+  void LimitMemory(uint64_t bytes);
 
   // Remembers the memory that host functions work on.
   void UseMemory(const wasmtime_memory_t& memory);

@@ -4,6 +4,7 @@ namespace wasmoor::wasm::wasmtime {
 
 Shared::Shared(EngineOptions options) : options_(std::move(options)) {
   if (many_guests()) ticker_ = std::make_unique<Ticker>(options_.tick);
+  if (many_guests() && options_.tick_at_once) ticker_->Start();
 }
 
 Result<wasm_engine_t*> Shared::Runner(Tier tier, ModuleKind kind) {

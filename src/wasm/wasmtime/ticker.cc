@@ -44,6 +44,11 @@ void Ticker::StartLocked() {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+void Ticker::Start() {
+  const std::lock_guard lock(mutex_);
+  if (!thread_.joinable()) StartLocked();
+}
+
 Ticker::~Ticker() {
   {
     const std::lock_guard lock(mutex_);

@@ -26,6 +26,9 @@ class Ticker {
   explicit Ticker(std::chrono::milliseconds tick);
   ~Ticker();  // No guest may be running.
 
+  // Its thread, now, and not with the first guest.
+  void Start();
+
   // Its epoch is advanced from now on. The engine outlives the ticker.
   void AddEngine(wasm_engine_t* engine);
 

@@ -131,7 +131,12 @@ func (l *life) attach(where *bootstrap.BootstrapResult) (*bootstrap.BootstrapRes
 	var err error
 	if where == nil || l.player.startEach {
 		begin := time.Now()
-		if where, err = l.player.program.start(context.Background(), l.bundle); err != nil {
+		if manager := l.player.manager; manager != nil {
+			where, err = manager.create(l.player.program, l.bundle, l.player.timeout)
+		} else {
+			where, err = l.player.program.start(context.Background(), l.bundle)
+		}
+		if err != nil {
 			return nil, err
 		}
 		l.player.times.add("start-shim", time.Since(begin))
@@ -149,11 +154,13 @@ func (l *life) start() error {
 	if err != nil {
 		return err
 	}
-	connected := &task.ConnectResponse{}
-	if err := l.shim.call("Connect", &task.ConnectRequest{ID: l.id}, connected); err != nil {
-		return err
+	if !l.player.bare {
+		connected := &task.ConnectResponse{}
+		if err := l.shim.call("Connect", &task.ConnectRequest{ID: l.id}, connected); err != nil {
+			return err
+		}
+		l.pid = connected.TaskPid
 	}
-	l.pid = connected.TaskPid
 	l.ended = make(chan error, 1)
 	go func() { l.ended <- l.shim.call("Wait", &task.WaitRequest{ID: l.id}, &l.exit) }()
 	l.begun = time.Now()
@@ -161,6 +168,9 @@ func (l *life) start() error {
 		return err
 	}
 	l.player.started(l)
+	if l.player.bare {
+		return nil
+	}
 	return l.state()
 }
 
@@ -181,8 +191,10 @@ func (l *life) finish() error {
 		return errors.New("the task does not end")
 	}
 	l.times.add("run", time.Since(l.begun))
-	if err := l.state(); err != nil {
-		return err
+	if !l.player.bare {
+		if err := l.state(); err != nil {
+			return err
+		}
 	}
 	if err := l.output.wait(l.player.timeout); err != nil {
 		return err
@@ -204,7 +216,8 @@ func (l *life) finish() error {
 func (l *life) release() error {
 	var problems []error
 	if l.shim != nil {
-		if l.pod == "" || l.pod == l.id {
+		// A daemon stays, and leaves it to containerd to hang up.
+		if l.player.manager == nil && (l.pod == "" || l.pod == l.id) {
 			select {
 			case <-l.shim.closed:
 			case <-time.After(patience):

@@ -97,9 +97,11 @@ func play(arguments []string) error {
 	flags.IntVar(&p.expected.status, "status", 0, "the status with which tasks end")
 	flags.DurationVar(&p.timeout, "timeout", time.Minute, "of an RPC, and of a task")
 	flags.BoolVar(&p.startEach, "start-each", false, "call the shim's start for every container of the pod")
+	flags.BoolVar(&p.bare, "bare", false, "make no calls but Create, Start, Wait, Delete and Shutdown")
 	flags.BoolVar(&p.hold, "hold", false, "tell `held` once all have started, end them when stdin closes")
 	flags.StringVar(&p.kill, "kill", "", "shim or task: SIGKILL it at a random moment")
 	flags.DurationVar(&p.within, "within", 20*time.Millisecond, "after its start, or after that of its shim, at most")
+	managerPath := flags.String("manager", "", "socket of a node's daemon that is asked for sandboxes; --shim is its shim, for what is left over")
 	pause := flags.String("pause", "", "words of a pod's sandbox: all tasks are in its shim, not each in one of its own")
 	tasks := flags.Int("tasks", 1, "how many")
 	parallel := flags.Int("parallel", 1, "how many at once")
@@ -114,6 +116,11 @@ func play(arguments []string) error {
 		program.log = os.Stderr
 	}
 	var err error
+	if *managerPath != "" {
+		if p.manager, err = dialManager(*managerPath); err != nil {
+			return err
+		}
+	}
 	p.image.environment = environment
 	if p.image.annotations, err = pairs(annotations); err != nil {
 		return err

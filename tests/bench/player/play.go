@@ -26,12 +26,14 @@ type player struct {
 	root      string // Of snapshots.
 	state     string // Of bundles, FIFOs and sockets.
 	program   *program
+	manager   *manager // Who is asked for sandboxes; nil: the shim is started for each.
 	daemon    *daemon
 	image     image
 	times     *times
 	timeout   time.Duration
 	expected  expectation
 	startEach bool          // Call `start` for each container, as for a shim of task API v2.
+	bare      bool          // No calls but Create, Start, Wait, Delete and Shutdown.
 	hold      bool          // Tasks run until stdin closes.
 	kill      string        // "", "shim" or "task": SIGKILL for it at a random moment.
 	within    time.Duration // Of the start.
@@ -158,10 +160,12 @@ func isAlive(pid uint32) bool {
 
 // started is called as soon as a task has.
 func (p *player) started(l *life) {
-	go func() {
-		<-l.output.first
-		l.times.add("first-byte", time.Since(l.made))
-	}()
+	if !p.bare {
+		go func() {
+			<-l.output.first
+			l.times.add("first-byte", time.Since(l.made))
+		}()
+	}
 	if p.kill == "task" && l.id != l.pod {
 		p.strike(int(l.pid))
 	}

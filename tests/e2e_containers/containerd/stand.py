@@ -97,7 +97,8 @@ def what_is_left(cgroup, before):
     # No container's name begins with a dot: that is a cache.
     left += [f"state: {path}" for pattern in (
         "containerd/runc/*/[!.]*", "containerd/s/*", "containerd/io.containerd.runtime.v2.task/*/*",
-        "wasmoor/containerd/*/[!.]*") for path in pathlib.Path("/run").glob(pattern)]
+        "wasmoor/containerd/*/[!.]*", "wasmoor/wasmtimed/s/*", "wasmoor/wasmtimed/sandboxes/*/*",
+        "wasmoor/wasmtimed/*.sock", "io.containerd.wasmwasi.v1/*") for path in pathlib.Path("/run").glob(pattern)]
     return left
 
 

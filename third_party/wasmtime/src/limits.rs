@@ -1,8 +1,32 @@
 //! Limits on the sum of what a store holds. The C API's limiter counts every memory by itself, so a
 //! module with a hundred memories would get a hundred times its limit.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wasmtime::{Error, ResourceLimiter, Result};
 use wasmtime_c_api::{WasmtimeStore, wasmtime_store_t};
+
+/// What several stores together may have in memories, in C's hands. Any thread.
+#[repr(C)]
+pub struct wasmoor_memory_pool_t {
+    used: AtomicU64,
+    max: AtomicU64,
+}
+
+impl wasmoor_memory_pool_t {
+    fn take(&self, bytes: u64) -> bool {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let fits = bytes <= self.max.load(Ordering::Relaxed).saturating_sub(used);
+        if !fits {
+            self.give_back(bytes);
+        }
+        fits
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
 
 /// Limits and use of one store, in C's hands. Sizes in bytes. Read and written on the store's thread.
 #[repr(C)]
@@ -17,6 +41,18 @@ pub struct wasmoor_limits_t {
     table_elements_used: u64,
     memory_refused: u64,
     last_growth: u64,
+    /// What it shares with others; null: with nobody. What it has of that, its owner gives back.
+    pool: *const wasmoor_memory_pool_t,
+}
+
+// What it points to is atomic, and there for as long as this is.
+unsafe impl Send for wasmoor_limits_t {}
+unsafe impl Sync for wasmoor_limits_t {}
+
+impl wasmoor_limits_t {
+    fn pool(&self) -> Option<&wasmoor_memory_pool_t> {
+        unsafe { self.pool.as_ref() }
+    }
 }
 
 impl ResourceLimiter for wasmoor_limits_t {
@@ -29,7 +65,8 @@ impl ResourceLimiter for wasmoor_limits_t {
         let growth = desired.saturating_sub(current) as u64;
         self.last_growth = 0;
         let allowed = maximum.is_none_or(|maximum| desired <= maximum)
-            && growth <= self.memory_max.saturating_sub(self.memory_used);
+            && growth <= self.memory_max.saturating_sub(self.memory_used)
+            && self.pool().is_none_or(|pool| pool.take(growth));
         if allowed {
             self.memory_used += growth;
             self.last_growth = growth;
@@ -46,6 +83,9 @@ impl ResourceLimiter for wasmoor_limits_t {
         self.memory_refused += 1;
         if !error.to_string().contains("memory type's limits") {
             self.memory_used -= self.last_growth;
+            if let Some(pool) = self.pool() {
+                pool.give_back(self.last_growth);
+            }
             self.last_growth = 0;
         }
         Ok(())

@@ -14,9 +14,12 @@
 namespace wasmoor::loop {
 class Loop;
 }
+namespace wasmoor::jail {
+class Containers;
+}
 
 // Sandboxes whose containers have processes of their own: children of this process, which must have
-// one thread and be the reaper of its descendants (PR_SET_CHILD_SUBREAPER).
+// one thread, be the reaper of its descendants (PR_SET_CHILD_SUBREAPER) and have one Orphans.
 namespace wasmoor::sandbox {
 
 // A module that is no file of a container's root filesystem. kNotFound: there is none; any other
@@ -29,12 +32,18 @@ struct ProcessSandboxOptions {
   Listener& listener;
   std::string name_space;  // containerd's: loggers are told it.
   std::string state_root;  // Where containers are kept: jail::Settings::root.
+  // OpenContainers of `state_root`, for a process with many sandboxes, which then share its
+  // descriptor. Null: each opens its own.
+  std::shared_ptr<const jail::Containers> containers = {};
   container::WasmOptions wasm;
   // Asked when a container's program is not found. May be empty.
   FindModule find_module;
   // Hears what an operator should know, a line a call without its end.
   std::function<void(std::string_view)> log;
 };
+
+// For ProcessSandboxOptions::containers.
+Result<std::shared_ptr<const jail::Containers>> OpenContainers(const std::string& state_root);
 
 // Containers that exist when it is destroyed live on, without anybody who waits for them.
 Result<std::unique_ptr<Sandbox>> MakeProcessSandbox(ProcessSandboxOptions options);

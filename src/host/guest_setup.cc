@@ -1,0 +1,261 @@
+#include "host/guest_setup.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "container/grants.h"
+#include "container/limits.h"
+#include "host/pod_memory.h"
+#include "host/thread_check.h"
+#include "jail/rootfs/guest_tree.h"
+#include "jail/spawn_thread.h"
+#include "sandbox/roots/root_mounts.h"
+#include "wasmoor/os/capability.h"
+#include "wasmoor/os/file.h"
+#include "wasmoor/os/landlock.h"
+#include "wasmoor/os/mount.h"
+#include "wasmoor/os/thread.h"
+#include "wasmoor/seccomp/cache.h"
+#include "wasmoor/seccomp/guest.h"
+
+namespace wasmoor::host {
+namespace {
+
+constexpr int kDirectory = O_PATH | O_DIRECTORY;
+constexpr int kAfterStreams = 3;
+
+sandbox::RootMount ToMount(const RootMount& mount) {
+  return {.type = mount.type(),
+          .source = mount.source(),
+          .target = mount.target(),
+          .options = {mount.options().begin(), mount.options().end()}};
+}
+
+oci::Process ToProcess(const Exec& exec) {
+  oci::Process process;
+  process.args = {exec.args().begin(), exec.args().end()};
+  process.env = {exec.env().begin(), exec.env().end()};
+  process.cwd = exec.cwd();
+  process.user.uid = exec.uid();
+  process.user.gid = exec.gid();
+  process.user.additional_gids = {exec.groups().begin(), exec.groups().end()};
+  if (exec.has_umask()) process.user.umask = exec.umask();
+  return process;
+}
+
+container::GuestBounds ToBounds(const Bounds& bounds) {
+  container::GuestBounds result;
+  if (bounds.has_memory_bytes()) result.memory_bytes = bounds.memory_bytes();
+  if (bounds.has_table_elements()) result.table_elements = bounds.table_elements();
+  return result;
+}
+
+// As many files as the container's own limit allows, but for those that are open from the start.
+uint32_t MostDescriptors(const oci::Process& process, uint32_t most) {
+  for (const oci::Rlimit& limit : process.rlimits) {
+    if (limit.type == "RLIMIT_NOFILE" && limit.soft < most)
+      most = static_cast<uint32_t>(limit.soft);
+  }
+  return most;
+}
+
+}  // namespace
+
+Result<std::optional<ReadyGuest>> GuestSetup::Run(wasm::TickHandler* on_tick,
+                                                  wasm::MemoryPool* pool) {
+  TRY(jail::SeparateFiles());
+  for (const int number : order_.given) given_.emplace_back(number);
+  LookAtTable();
+  TRY(ReadBundle());
+  TRY(order_.exec ? OpenRootBeside() : OpenRoot());
+  if (!TRY(FindModule())) return std::nullopt;
+  TRY(OpenRest());
+  TRY(EnterJail());
+  TRY(BecomeUser());
+  return TRY(MakeGuest(on_tick, pool));
+}
+
+// What the process has open: found by asking of one number after another, many at once. A table has
+// no holes worth mentioning, so that a stretch without any is its end.
+void GuestSetup::LookAtTable() {
+  constexpr int kAtOnce = 64;
+  const auto is_given = [this](int number) {
+    return std::any_of(order_.given.begin(), order_.given.end(),
+                       [number](int one) { return one == number; });
+  };
+  for (int first = kAfterStreams, found = 1; found > 0; first += kAtOnce) {
+    found = 0;
+    for (int number = first; number < first + kAtOnce; ++number) {
+      if (::fcntl(number, F_GETFD) < 0) continue;
+      ++found;
+      if (!is_given(number)) inherited_.push_back(number);
+    }
+  }
+}
+
+// What the engine maps the module's memory from stays, and what is rung when the guest has ended.
+void GuestSetup::CloseOthers() const {
+  const auto is_needed = [this](int number) {
+    const auto& engine = module_->descriptors.found();
+    return number == common_.notes.bell().get() ||
+           std::any_of(engine.begin(), engine.end(),
+                       [number](const os::Fd& one) { return one.get() == number; });
+  };
+  for (const int number : inherited_) {
+    if (!is_needed(number)) ::close(number);
+  }
+}
+
+Status GuestSetup::ReadBundle() {
+  bundle_ = TRY(oci::Bundle::Open(order_.bundle));
+  TRY(CheckForThread(bundle_.spec));
+  if (order_.exec) process_ = ToProcess(*order_.exec);
+  const oci::Process& process = process_ ? *process_ : *bundle_.spec.process;
+  request_.emplace(jail::ProgramRequest{.container_id = order_.container,
+                                        .spec = bundle_.spec,
+                                        .process = process,
+                                        .root = root_,
+                                        .is_first = !order_.exec,
+                                        .made_by = container::WasmExecutor::kName});
+  if (order_.create.module_given() && !given_.empty()) {
+    given_module_ = std::move(given_.back());
+    given_.pop_back();
+    request_.emplace(jail::ProgramRequest{.container_id = order_.container,
+                                          .spec = bundle_.spec,
+                                          .process = process,
+                                          .root = root_,
+                                          .is_first = !order_.exec,
+                                          .made_by = container::WasmExecutor::kName,
+                                          .file = &given_module_});
+  }
+  return {};
+}
+
+// A mount that is attached nowhere: it ends with the guest.
+Status GuestSetup::OpenRoot() {
+  std::vector<sandbox::RootMount> mounts;
+  for (const RootMount& mount : order_.create.rootfs()) mounts.push_back(ToMount(mount));
+  root_ = TRY(sandbox::OpenRoot(mounts, common_.skeletons.For(bundle_.spec)));
+  if (root_.valid()) return {};
+  if (!mounts.empty())
+    return Fail(Code::kUnimplemented, "its root filesystem is more than one mount");
+  if (!bundle_.spec.root) return Fail(Code::kInvalidArgument, "config.json: has no root");
+  root_ = TRY_AS(
+      os::CloneMount(bundle_.directory, bundle_.spec.root->path.c_str(), os::Depth::kWholeTree),
+      "root.path: {}", bundle_.spec.root->path);
+  return {};
+}
+
+// The tree of the container, as its first guest has it.
+Status GuestSetup::OpenRootBeside() {
+  const std::string path = fmt::format("/proc/self/task/{}/root", order_.beside);
+  root_ = TRY_AS(os::OpenAt(os::Fd(), path.c_str(), kDirectory), "the container has ended");
+  return {};
+}
+
+Result<bool> GuestSetup::FindModule() {
+  if (request_->process.args.empty())
+    return Fail(Code::kInvalidArgument, "process.args: must have at least one entry");
+  if (!TRY(container::IsForWasm(*request_)))
+    return Fail(Code::kUnimplemented, "it is no WebAssembly");
+  entry_ = container::ParseEntrypoint(request_->process.args.front());
+  program::Source source = TRY(container::OpenProgram(*request_, *entry_));
+  const wasm::ModuleHash hash = TRY_AS(common_.cache.HashFile(source.file), "{}", source.name);
+  module_ = order_.module ? order_.module : common_.modules.Find(hash);
+  if (module_) return true;
+  wanted_.emplace(ModuleWanted{hash, std::move(source)});
+  return false;
+}
+
+Status GuestSetup::OpenRest() {
+  const oci::Linux& config = bundle_.spec.on_linux;
+  namespaces_ = TRY(jail::OpenThreadNamespaces(config));
+  share_ =
+      order_.exec
+          ? std::move(order_.share)
+          : TRY(CpuShare::Make(common_.thread_groups ? &*common_.thread_groups : nullptr, config));
+  if (share_) TRY(share_->Enter());
+  if (common_.groups) pod_limit_ = MemoryLimitOfPod(*common_.groups, config.cgroups_path);
+  if (!order_.exec) sources_ = TRY(jail::OpenGuestSources(bundle_.spec, bundle_.directory));
+  if (config.seccomp) filter_ = TRY(seccomp::CompileCached(*config.seccomp, common_.filters));
+  const auto& streams = order_.exec ? order_.exec->streams() : order_.create.streams();
+  streams_ = TRY(GuestStreams::Open(streams, &given_));
+  return {};
+}
+
+Status GuestSetup::EnterJail() {
+  TRY(jail::EnterThreadNamespaces(namespaces_));
+  if (order_.exec) {
+    const std::string path = fmt::format("/proc/self/task/{}/ns/mnt", order_.beside);
+    TRY(jail::EnterMounts(
+        TRY_AS(os::OpenAt(os::Fd(), path.c_str(), O_RDONLY), "the container has ended")));
+    return {};
+  }
+  TRY(jail::EnterStage(common_.stage));
+  return jail::BuildGuestTree({bundle_.spec, std::move(root_), std::move(sources_)});
+}
+
+Status GuestSetup::BecomeUser() {
+  const oci::Process& process = request_->process;
+  const std::string& cwd = process.cwd;
+  if (!order_.exec) {
+    std::error_code ignored;
+    std::filesystem::create_directories(cwd, ignored);
+  }
+  // As root, who may reach directories that the user may not, and else as the user.
+  const bool entered = ::chdir(cwd.c_str()) == 0;
+  if (!entered && errno != EACCES) return FailErrno(errno, "process.cwd: {}", cwd);
+  if (process.user.umask) ::umask(*process.user.umask);
+  TRY_AS(os::SetThreadGroups(process.user.additional_gids), "process.user.additionalGids");
+  TRY_AS(os::SetThreadFileUser(process.user.uid, process.user.gid), "process.user");
+  TRY(os::SetCapabilities({}));
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return FailErrno(errno, "process.noNewPrivileges");
+  if (!entered && ::chdir(cwd.c_str()) != 0) return FailErrno(errno, "process.cwd: {}", cwd);
+  return {};
+}
+
+Result<ReadyGuest> GuestSetup::MakeGuest(wasm::TickHandler* on_tick, wasm::MemoryPool* pool) {
+  if (pool != nullptr && pod_limit_) pool->max = *pod_limit_;
+  ReadyGuest ready;
+  ready.plan = container::PlanGuest(ToBounds(order_.create.bounds()), *request_, *entry_, module_);
+  const oci::Linux& config = bundle_.spec.on_linux;
+  ready.memory_limit = container::HasMemoryLimit(config)
+                           ? static_cast<uint64_t>(*config.resources->memory->limit)
+                           : ready.plan.limits.memory_bytes;
+  ready.limits_tell = container::IsBoundByContainer(ready.plan, bundle_.spec.on_linux);
+  ready.streams = *std::move(streams_);
+  ready.share = std::move(share_);
+  wasi::Grants grants;
+  grants.arguments = ready.plan.arguments;
+  grants.environment = std::exchange(ready.plan.environment, {});
+  grants.preopens = TRY(container::OpenTree());
+  grants.max_descriptors = MostDescriptors(request_->process, grants.max_descriptors);
+  TRY(ready.streams.Grant(&grants));
+  program::Guest::Options options;
+  options.limits = ready.plan.limits;
+  options.on_tick = on_tick;
+  options.memory_pool = pool;
+  ready.guest = TRY(program::Guest::Create(*module_->module, module_->host, std::move(grants),
+                                           std::move(options)));
+  TRY(Confine());
+  return ready;
+}
+
+Status GuestSetup::Confine() {
+  TRY(os::RestrictToTree(TRY(os::OpenAt(os::Fd(), "/", kDirectory))));
+  CloseOthers();
+  if (filter_) TRY_AS(seccomp::Install(*filter_), "linux.seccomp");
+  TRY_AS(seccomp::Install(seccomp::GuestProgram(seccomp::GuestKind::kThread)),
+         "the guest's own seccomp filter (the container's profile must allow seccomp(2))");
+  return {};
+}
+
+}  // namespace wasmoor::host

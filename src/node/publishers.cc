@@ -1,0 +1,48 @@
+#include "node/publishers.h"
+
+#include <utility>
+
+namespace wasmoor::node {
+
+std::shared_ptr<containerd::Publisher> Publishers::For(const Place& place) {
+  Name name(place.key.name_space, place.ttrpc_address, place.publish_binary,
+            place.containerd_address);
+  auto& publisher = publishers_[std::move(name)];
+  if (!publisher)
+    publisher = std::make_shared<containerd::Publisher>(
+        loop_, containerd::PublisherOptions{.ttrpc_address = place.ttrpc_address,
+                                            .name_space = place.key.name_space,
+                                            .publish_binary = place.publish_binary,
+                                            .address = place.containerd_address,
+                                            .warn = warn_});
+  return publisher;
+}
+
+void Publishers::DropUnused() {
+  std::erase_if(publishers_, [](const auto& named) {
+    return named.second.use_count() == 1 && named.second->waiting() == 0;
+  });
+}
+
+void Publishers::OnIdle(std::function<void()> done) {
+  struct Wait {
+    size_t busy = 1;  // This function itself.
+    std::function<void()> done;
+    void Release() {
+      if (--busy == 0 && done) std::exchange(done, nullptr)();
+    }
+  };
+  const auto wait = std::make_shared<Wait>();
+  wait->done = std::move(done);
+  for (const auto& [name, publisher] : publishers_) {
+    if (publisher->waiting() == 0) continue;
+    ++wait->busy;
+    publisher->OnIdle([wait] { wait->Release(); });
+  }
+  patience_ = loop_.After(containerd::Publisher::kPatience, [wait] {
+    if (wait->done) std::exchange(wait->done, nullptr)();
+  });
+  loop_.Post([wait] { wait->Release(); });
+}
+
+}  // namespace wasmoor::node

@@ -1,0 +1,337 @@
+#include "sandbox/inproc/hosted_process.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "jail/terminal.h"
+#include "sandbox/stdio/target.h"
+#include "wasmoor/os/file.h"
+
+namespace wasmoor::sandbox {
+namespace {
+
+constexpr uint32_t kSignalStatus = 128;
+constexpr int kStreams = 3;
+
+// Those that a process would not end by (signal(7)).
+bool IsHarmless(int signal) {
+  constexpr std::array kHarmless = {0,       SIGCHLD, SIGCONT, SIGURG,  SIGWINCH, SIGPIPE,
+                                    SIGXFSZ, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+  for (const int one : kHarmless) {
+    if (one == signal) return true;
+  }
+  return false;
+}
+
+Error ErrorOf(const host::Failure& failure) {
+  return Error(static_cast<Code>(failure.code()), failure.message(), failure.error_number());
+}
+
+std::chrono::system_clock::time_point TimeOf(int64_t nanoseconds) {
+  return std::chrono::system_clock::time_point(
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(
+          std::chrono::nanoseconds(nanoseconds)));
+}
+
+cgroup::Stats StatsOf(const host::Stats& told) {
+  cgroup::Stats stats;
+  cgroup::CpuStats& cpu = stats.cpu.emplace();
+  cpu.usage_ns = cpu.user_ns = told.cpu_ns();
+  cpu.throttled_periods = told.throttled_periods();
+  cpu.throttled_ns = told.throttled_ns();
+  cgroup::MemoryStats& memory = stats.memory.emplace();
+  memory.usage = memory.max_usage = memory.rss = told.memory_bytes();
+  memory.limit = told.memory_limit();
+  memory.failures = told.memory_refusals();
+  stats.pids.emplace().current = 1;
+  return stats;
+}
+
+}  // namespace
+
+HostedProcess::HostedProcess(InprocParts& parts, std::string id, std::string exec_id,
+                             Streams streams)
+    : parts_(parts),
+      id_(std::move(id)),
+      exec_id_(std::move(exec_id)),
+      streams_(std::move(streams)) {}
+
+HostedProcess::~HostedProcess() {
+  if (!link_) return;
+  link_->Forget(guest_);
+  if (!at_host_) return;
+  host::Order order = OrderFor();
+  order.mutable_remove();
+  link_->Send(order);
+}
+
+host::Order HostedProcess::OrderFor() const {
+  host::Order order;
+  order.set_guest(guest_);
+  return order;
+}
+
+bool HostedProcess::StreamsArePlain() const {
+  if (streams_.terminal) return false;
+  for (const std::string* name : {&streams_.input, &streams_.output, &streams_.error}) {
+    const auto target = ParseTarget(*name);
+    if (!target || (target->kind != Target::Kind::kNowhere && target->kind != Target::Kind::kPath))
+      return false;
+  }
+  return true;
+}
+
+// A FIFO is opened by the guest's own thread, in a descriptor table of its own: this process would
+// soon have none left. What is more than that is this one's to serve.
+Status HostedProcess::OpenStreams(google::protobuf::RepeatedPtrField<host::Stream>* streams,
+                                  std::vector<const os::Fd*>* descriptors) {
+  if (!StreamsArePlain()) {
+    stdio_ = TRY(Stdio::Open(
+        parts_.loop, streams_,
+        {.name_space = parts_.name_space, .id = id_, .exec_id = exec_id_, .log = parts_.log}));
+    if (streams_.terminal) {
+      TRY(OpenTerminal());
+      for (int i = 0; i < kStreams; ++i) {
+        streams->Add()->set_given(true);
+        descriptors->push_back(&slave_);
+      }
+      return {};
+    }
+    for (const os::Fd* one : {stdio_->input(), stdio_->output(), stdio_->error()}) {
+      streams->Add()->set_given(one != nullptr);
+      if (one != nullptr) descriptors->push_back(one);
+    }
+    return {};
+  }
+  for (const std::string* name : {&streams_.input, &streams_.output, &streams_.error})
+    streams->Add()->set_path(TRY(ParseTarget(*name)).path);
+  const std::string& input = streams->at(0).path();
+  if (input.empty()) return {};
+  // Its end is for CloseInput to say, and not for a client that goes.
+  os::Fd file = TRY_AS(os::OpenAt(os::Fd(), input.c_str(), O_PATH), "input {}", input);
+  if (!S_ISFIFO(TRY(os::Stat(file)).st_mode)) return {};
+  input_ = TRY_AS(os::OpenAt(os::Fd(), input.c_str(), O_RDWR | O_NONBLOCK), "input {}", input);
+  return {};
+}
+
+// One of this process's, since a thread has no session to have a terminal in: what is typed and
+// what is written pass through it, and nothing that is typed is a signal.
+Status HostedProcess::OpenTerminal() {
+  const os::Fd root = TRY(os::OpenAt(os::Fd(), "/", O_PATH | O_DIRECTORY));
+  jail::Terminal terminal = TRY(jail::OpenTerminal(root, std::nullopt));
+  master_ = std::move(terminal.master);
+  slave_ = std::move(terminal.slave);
+  return {};
+}
+
+void HostedProcess::Make(std::shared_ptr<HostLink> link, host::Order order, const os::Fd* module,
+                         Done<void> done) {
+  if (link_) link_->Forget(guest_);
+  link_ = std::move(link);
+  guest_ = parts_.hosts.NextGuest();
+  order.set_guest(guest_);
+  std::vector<const os::Fd*> descriptors;
+  auto* streams = order.has_exec() ? order.mutable_exec()->mutable_streams()
+                                   : order.mutable_create()->mutable_streams();
+  if (Status opened = OpenStreams(streams, &descriptors); !opened)
+    return parts_.Answer(std::move(done), std::move(opened));
+  if (module != nullptr) {
+    descriptors.push_back(module);
+    order.mutable_create()->set_module_given(true);
+  }
+  made_ = std::move(done);
+  link_->Register(guest_, this);
+  if (!stdio_) return link_->Send(order, descriptors);
+  stdio_->WhenReady([this, order = std::move(order), descriptors](Status ready) {
+    if (!ready) return OnMade(ready, 0);
+    link_->Send(order, descriptors);
+  });
+}
+
+void HostedProcess::OnMade(const Status& made, pid_t thread) {
+  thread_ = thread;
+  at_host_ = made.has_value();
+  Status result = made;
+  slave_.Close();
+  if (made && stdio_) result = stdio_->Attach(std::move(master_));
+  if (!made) {
+    link_->Forget(guest_);
+    input_.Close();
+    if (stdio_) stdio_->Close([] {});
+    // The object may be the one that calls.
+    parts_.loop.Post([gone = std::shared_ptr(std::move(stdio_))] {});
+  }
+  const Done<void> done = std::exchange(made_, nullptr);
+  if (done) done(std::move(result));
+}
+
+void HostedProcess::OnNote(const host::Note& note) {
+  switch (note.what_case()) {
+    case host::Note::kMade: return OnMade({}, note.made().thread());
+    case host::Note::kNotMade: return OnMade(tl::unexpected(ErrorOf(note.not_made())), 0);
+    case host::Note::kNeedsProcess:
+      return OnMade(Fail(Code::kUnimplemented, "{}", note.needs_process()), 0);
+    case host::Note::kStarted: {
+      starting_ = false;
+      state_ = State::kRunning;
+      const Done<pid_t> done = std::exchange(started_, nullptr);
+      if (done) done(thread_);
+      return;
+    }
+    case host::Note::kEnded: return OnEnded(note.ended());
+    case host::Note::kGone: {
+      at_host_ = false;
+      link_->Forget(guest_);
+      const Done<void> done = std::exchange(removed_, nullptr);
+      if (done) done({});
+      return;
+    }
+    case host::Note::kStats: {
+      const auto question = questions_.extract(note.stats().question());
+      if (question) question.mapped()(StatsOf(note.stats()));
+      return;
+    }
+    default: return;
+  }
+}
+
+void HostedProcess::OnLost() {
+  at_host_ = false;
+  lost_ = true;
+  const Error lost(Code::kAborted, "the host of the guest has died; its log says why");
+  if (made_) return OnMade(tl::unexpected(lost), 0);
+  for (auto& [number, done] : std::exchange(questions_, {})) done(tl::unexpected(lost));
+  if (const Done<pid_t> done = std::exchange(started_, nullptr)) done(tl::unexpected(lost));
+  if (!ended_) Conclude({kSignalStatus + SIGKILL, std::chrono::system_clock::now()});
+  if (const Done<void> done = std::exchange(removed_, nullptr)) done({});
+}
+
+void HostedProcess::OnEnded(const host::Ended& ended) {
+  ended_ = Exit{ended.status(), TimeOf(ended.at())};
+  if (started_) {
+    const Done<pid_t> done = std::exchange(started_, nullptr);
+    done(Fail(Code::kFailedPrecondition, "the process has ended before its start"));
+  }
+  if (ended.out_of_memory()) parts_.listener.OnOutOfMemory(id_);
+  if (ended.unread()) HoldForReaders();
+  if (!stdio_) return Conclude(*ended_);
+  stdio_->Finish([this] { Conclude(*ended_); });
+}
+
+// Nobody reads what it has left; who comes later is to find it.
+void HostedProcess::HoldForReaders() {
+  auto opened = Stdio::Open(
+      parts_.loop, {.input = "", .output = streams_.output, .error = streams_.error},
+      {.name_space = parts_.name_space, .id = id_, .exec_id = exec_id_, .log = parts_.log});
+  if (opened) {
+    stdio_ = std::move(*opened);
+    static_cast<void>(stdio_->Attach(os::Fd()));
+  }
+  host::Order order = OrderFor();
+  order.mutable_let_go();
+  link_->Send(order);
+}
+
+void HostedProcess::Conclude(const Exit& exit) {
+  ended_ = exit;
+  state_ = State::kStopped;
+  input_.Close();
+  if (on_end) on_end(exit);
+  const std::vector<Done<Exit>> waiting = std::exchange(waiting_, {});
+  parts_.listener.OnExit(id_, exec_id_, thread_, exit);
+  for (const Done<Exit>& one : waiting) one(exit);
+}
+
+ProcessInfo HostedProcess::info() const {
+  ProcessInfo info{.state = state_, .pid = thread_, .streams = streams_};
+  if (state_ == State::kStopped && ended_) info.exit = *ended_;
+  return info;
+}
+
+void HostedProcess::Start(Done<pid_t> done) {
+  if (state_ != State::kCreated || starting_)
+    return parts_.Answer<pid_t>(std::move(done),
+                                Fail(Code::kFailedPrecondition, "cannot start a process that is {}",
+                                     starting_ ? "being started" : StateName(state_)));
+  starting_ = true;
+  started_ = std::move(done);
+  host::Order order = OrderFor();
+  order.mutable_start();
+  link_->Send(order);
+}
+
+Status HostedProcess::Kill(int signal) {
+  if (ended_ || state_ == State::kStopped) return Fail(Code::kNotFound, "process already finished");
+  if (!at_host_) return Fail(Code::kFailedPrecondition, "process not started");
+  if (signal < 0 || signal > SIGRTMAX)
+    return Fail(Code::kInvalidArgument, "there is no signal {}", signal);
+  if (IsHarmless(signal)) return {};
+  host::Order order = OrderFor();
+  order.mutable_signal()->set_number(signal);
+  link_->Send(order);
+  return {};
+}
+
+void HostedProcess::Wait(Done<Exit> done) {
+  if (state_ != State::kStopped) return waiting_.push_back(std::move(done));
+  parts_.Answer<Exit>(std::move(done), *ended_);
+}
+
+Status HostedProcess::Resize(uint16_t columns, uint16_t rows) {
+  if (stdio_ && streams_.terminal) return stdio_->Resize(columns, rows);
+  return Fail(Code::kFailedPrecondition, "the process has no terminal to resize");
+}
+
+Status HostedProcess::CloseInput() {
+  input_.Close();
+  return stdio_ ? stdio_->CloseInput() : Status();
+}
+
+void HostedProcess::Pause(Done<void> done) {
+  if (state_ != State::kRunning)
+    return parts_.Answer<void>(
+        std::move(done),
+        Fail(Code::kFailedPrecondition, "cannot pause a container that is {}", StateName(state_)));
+  state_ = State::kPaused;
+  host::Order order = OrderFor();
+  order.mutable_pause();
+  link_->Send(order);
+  parts_.Answer<void>(std::move(done), {});
+}
+
+void HostedProcess::Resume(Done<void> done) {
+  if (state_ != State::kPaused)
+    return parts_.Answer<void>(
+        std::move(done),
+        Fail(Code::kFailedPrecondition, "cannot resume a container that is {}", StateName(state_)));
+  state_ = State::kRunning;
+  host::Order order = OrderFor();
+  order.mutable_resume();
+  link_->Send(order);
+  parts_.Answer<void>(std::move(done), {});
+}
+
+void HostedProcess::ReadStats(Done<cgroup::Stats> done) {
+  if (!at_host_)
+    return parts_.Answer<cgroup::Stats>(std::move(done),
+                                        Fail(Code::kNotFound, "process already finished"));
+  questions_[++last_question_] = std::move(done);
+  host::Order order = OrderFor();
+  order.mutable_read_stats()->set_question(last_question_);
+  link_->Send(order);
+}
+
+void HostedProcess::Remove(Done<void> done) {
+  if (!at_host_) return parts_.Answer<void>(std::move(done), {});
+  removed_ = std::move(done);
+  host::Order order = OrderFor();
+  order.mutable_remove();
+  link_->Send(order);
+}
+
+}  // namespace wasmoor::sandbox

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sandbox/inproc/hosts.h"
+#include "wasmoor/sandbox/sandbox.h"
+#include "wasmoor/sandbox/stdio.h"
+
+namespace wasmoor::sandbox {
+
+// What the parts of one sandbox have in common. Outlives them.
+struct InprocParts {
+  loop::Loop& loop;
+  HostList& hosts;
+  Listener& listener;
+  std::string name_space, pod;
+  std::function<void(const std::string& id, const std::string& entrypoint, Done<os::Fd> done)>
+      find_module;
+  std::function<void(std::string_view)> log;
+
+  // Later, since nothing is answered before the call that asked has returned.
+  template <typename T>
+  void Answer(Done<T> done, Result<T> result) {
+    loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
+  }
+};
+
+// One guest of a host: a container's first, or one of exec.
+class HostedProcess : public Process, private GuestOwner {
+ public:
+  HostedProcess(InprocParts& parts, std::string id, std::string exec_id, Streams streams);
+  ~HostedProcess() override;
+  HostedProcess(const HostedProcess&) = delete;
+  HostedProcess& operator=(const HostedProcess&) = delete;
+
+  // Has a host make it. kUnimplemented: it needs a process of its own, and nothing is left here.
+  // Any other error: nothing of it is left but this object. `order` has all but the streams.
+  void Make(std::shared_ptr<HostLink> link, host::Order order, const os::Fd* module,
+            Done<void> done);
+  // Lets go of what is left of it at the host. Once, after its end.
+  void Remove(Done<void> done);
+
+  ProcessInfo info() const override;
+  void Start(Done<pid_t> done) override;
+  Status Kill(int signal) override;
+  void Wait(Done<Exit> done) override;
+  Status Resize(uint16_t columns, uint16_t rows) override;
+  Status CloseInput() override;
+
+  // kFailedPrecondition unless it runs.
+  void Pause(Done<void> done);
+  void Resume(Done<void> done);
+  void ReadStats(Done<cgroup::Stats> done);
+
+  State state() const { return state_; }
+  bool lost() const { return lost_; }  // With its host.
+  uint64_t guest() const { return guest_; }
+  const std::shared_ptr<HostLink>& link() const { return link_; }
+  // Called before anybody else hears of its end.
+  std::function<void(const Exit&)> on_end;
+
+ private:
+  Status OpenStreams(google::protobuf::RepeatedPtrField<host::Stream>* streams,
+                     std::vector<const os::Fd*>* descriptors);
+  Status OpenTerminal();
+  bool StreamsArePlain() const;
+  host::Order OrderFor() const;
+  void OnNote(const host::Note& note) override;
+  void OnLost() override;
+  void OnMade(const Status& made, pid_t thread);
+  void OnEnded(const host::Ended& ended);
+  void HoldForReaders();
+  void Conclude(const Exit& exit);
+
+  InprocParts& parts_;
+  const std::string id_, exec_id_;
+  const Streams streams_;
+  std::shared_ptr<HostLink> link_;
+  uint64_t guest_ = 0;
+  bool at_host_ = false;          // It has to be removed there.
+  os::Fd master_;                 // Of its terminal, until it is made.
+  os::Fd input_;                  // Keeps a FIFO of input open, until it is to end.
+  os::Fd slave_;                  // Its other side, until then.
+  std::unique_ptr<Stdio> stdio_;  // Where a stream is more than a FIFO.
+  State state_ = State::kCreated;
+  bool starting_ = false, lost_ = false;
+  pid_t thread_ = 0;
+  std::optional<Exit> ended_;
+  Done<void> made_, removed_;
+  Done<pid_t> started_;
+  std::vector<Done<Exit>> waiting_;
+  uint64_t last_question_ = 0;
+  std::map<uint64_t, Done<cgroup::Stats>> questions_;
+};
+
+}  // namespace wasmoor::sandbox

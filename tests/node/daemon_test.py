@@ -1,0 +1,344 @@
+"""What the node's daemon and its shim promise, asked without containerd.
+
+    daemon_test.py SHIM GUESTS [TEST...]
+
+SHIM is the executable containerd-shim-wasmtimed-v1, beside which the daemon's is; GUESTS the folder with compiled
+guests. Exit status 77: cannot run here.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+import running_daemon  # First: it says where the others are.
+
+import apart
+import played
+import stand
+import ttrpc
+from played import until
+from running_daemon import STATE, USUAL
+
+GUESTS = ("hello", "sleep", "exit42")
+NOT_FOUND = 5
+
+shim = daemon_program = None  # Of this run.
+
+
+class DaemonTest(unittest.TestCase):
+    def setUp(self):
+        self.name = re.sub(r"\W", "-", self.id().rpartition(".")[2])[:60]
+        self.folder = shim.folder / self.name
+        self.folder.mkdir()
+        self.daemons = []
+        self.made = []
+
+    def tearDown(self):
+        for daemon in self.daemons:
+            daemon.stop()
+        for identifier, bundle, namespace in self.made:
+            shim.command("delete", identifier, bundle, namespace=namespace)
+            shutil.rmtree(bundle)
+        left = apart.processes_left()
+        apart.kill_others()
+        self.assertEqual(left, [])
+        self.assertEqual([str(path) for path in [*(STATE / "s").glob("*"), *(STATE / "sandboxes").glob("*/*"),
+                                                 *STATE.glob("*.sock"), *USUAL.parent.glob("*")]], [])
+
+    def serve(self, *flags, **more):
+        daemon = running_daemon.Daemon(daemon_program, self.folder / "log", *flags, **more)
+        self.daemons.append(daemon)
+        return daemon
+
+    def fails(self, *flags):
+        """What a daemon says that does not come to serve."""
+        done = subprocess.run([daemon_program, *map(str, flags)], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=20, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        return done.stderr
+
+    def bundle(self, words=("/sleep.wasm",), identifier="", namespace="played", **options):
+        identifier = identifier or f"{self.name}-{len(self.made)}"
+        bundle = shim.bundle(identifier, words, namespace=namespace, **options)
+        self.made.append((identifier, bundle, namespace))
+        return identifier, bundle
+
+    def task(self, words=("/sleep.wasm",), namespace="played", **options):
+        identifier, bundle = self.bundle(words, namespace=namespace, **options)
+        client = ttrpc.Client(shim.start(identifier, bundle, namespace))
+        self.addCleanup(client.__exit__)
+        return played.Task(client, identifier, bundle)
+
+    def running(self, words=("/sleep.wasm",), **options):
+        task = self.task(words, **options)
+        task.create()
+        task.start()
+        return task
+
+    def delete(self, task, namespace="played"):
+        """The status that `shim delete` tells."""
+        done = shim.command("delete", task.id, task.bundle, namespace=namespace)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answer = ttrpc.decode(done.stdout)
+        self.assertIn(3, answer)
+        return answer.get(2, 0)
+
+    def start_fails(self):
+        identifier, bundle = self.bundle()
+        done = shim.command("start", identifier, bundle)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        return done.stderr.decode()
+
+
+class SandboxTest(DaemonTest):
+    def test_a_task_runs_and_its_sandbox_goes_with_it(self):
+        daemon = self.serve()
+        task = self.running(["/exit42.wasm"])
+        self.assertEqual(task.wait(), 42)
+        self.assertEqual(daemon.sandboxes(), [f"played/{task.id}"])
+        self.assertEqual(task.delete(), 42)
+        task.call("Shutdown")
+        until(lambda: not daemon.sandboxes(), "the sandbox is gone")
+
+    def test_a_pods_containers_are_in_one_sandbox(self):
+        daemon = self.serve()
+        tasks = [self.running(group=self.name) for _ in range(10)]
+        self.assertEqual(daemon.sandboxes(), [f"played/{self.name}"])
+        self.assertEqual(len({(task.bundle / "address").read_text() for task in tasks}), 1)
+
+    def test_two_namespaces_have_the_same_ids(self):
+        daemon = self.serve()
+        one = self.running(identifier="same", namespace="one")
+        other = self.running(identifier="same", namespace="other")
+        self.assertEqual(daemon.sandboxes(), ["one/same", "other/same"])
+        self.assertEqual(self.delete(one, "one"), 137)
+        self.assertEqual(other.state(), played.RUNNING)
+
+    def test_delete_tells_how_a_container_ended(self):
+        self.serve()
+        task = self.running(["/exit42.wasm"])
+        task.wait()
+        self.assertEqual(self.delete(task), 42)
+        with self.assertRaises(ttrpc.Failure) as failed:
+            task.state()
+        self.assertEqual(failed.exception.code, NOT_FOUND)
+        # Once more it is nobody's, and no error.
+        self.assertEqual(self.delete(task), 42)
+
+    def test_containers_have_no_descriptor_of_the_daemons(self):
+        self.serve()
+        self.running()
+        task = self.running(["/bin/sleep", "1000"])
+        for entry in pathlib.Path(f"/proc/{task.call('Connect')[2]}/fd").iterdir():
+            self.assertNotRegex(os.readlink(entry), r"^(socket|anon_inode)")
+
+    def test_a_restart_after_sigkill_leaves_nothing_and_tells_the_truth(self):
+        first = self.serve()
+        runs = [self.running(), self.running(["/bin/sleep", "1000"])]
+        ended = self.running(["/exit42.wasm"])
+        ended.wait()
+        first.stop(signal.SIGKILL)
+        second = self.serve()
+        self.assertIn("has left it", second.log())
+        self.assertEqual(second.sandboxes(), [])
+        self.assertEqual([self.delete(task) for task in (*runs, ended)], [137, 137, 42])
+        self.assertEqual(self.running(["/exit42.wasm"]).wait(), 42)
+
+    def test_its_end_ends_containers_and_their_exits_stay_known(self):
+        daemon = self.serve()
+        tasks = [self.running(), self.running(["/bin/sleep", "1000"])]
+        self.assertEqual(daemon.stop(), 0)
+        self.assertIn("what runs in 2 sandboxes is killed", daemon.log())
+        self.assertFalse(USUAL.exists())
+        until(lambda: not [words for words in apart.processes() if "sleep" in words], "nothing runs")
+        self.assertEqual([self.delete(task) for task in tasks], [137, 137])
+
+
+class ShimTest(DaemonTest):
+    def test_without_a_daemon_it_says_how_it_is_started(self):
+        said = self.start_fails()
+        self.assertIn("systemctl start containerd-wasmtimed", said)
+        self.assertIn(str(USUAL), said)
+
+    def test_a_daemon_that_hangs_is_given_up_before_containerd_gives_up(self):
+        USUAL.parent.mkdir(parents=True, exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as hanging:
+            hanging.bind(str(USUAL))
+            hanging.listen()
+            self.assertIn("containerd-wasmtimed", self.start_fails())
+        USUAL.unlink()
+
+    def test_options_say_where_the_daemon_is(self):
+        listen = self.folder / "m.sock"
+        daemon = self.serve("--listen", listen, listen=listen)
+        identifier, bundle = self.bundle(["/exit42.wasm"])
+        options = {1: "runtimeoptions.v1.Options", 2: {3: f'[daemon]\naddress = "{listen}"\n'}}
+        words = [shim.program, "-namespace", "played", "-address", "/nobody.sock", "-id", identifier, "start"]
+        done = subprocess.run(words, cwd=bundle, input=ttrpc.encode(options), capture_output=True, check=False,
+                              timeout=20, env={**os.environ, "TTRPC_ADDRESS": str(shim.folder / "events")})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # An older containerd reads the address alone.
+        self.assertRegex(done.stdout, rb"^unix:///run/wasmoor/wasmtimed/s/[0-9a-f]{32}$")
+        client = ttrpc.Client(done.stdout.decode())
+        self.addCleanup(client.__exit__)
+        task = played.Task(client, identifier, bundle)
+        task.create()
+        self.assertEqual(daemon.sandboxes(), [f"played/{identifier}"])
+        # containerd gives no options to delete.
+        self.assertEqual(self.delete(task), 137)
+        with self.assertRaises(ttrpc.Failure):
+            task.state()
+
+    def test_info_and_version(self):
+        done = subprocess.run([shim.program, "-info"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        self.assertEqual(ttrpc.decode(done.stdout)[1], b"io.containerd.wasmtimed.v1")
+        done = subprocess.run([shim.program, "-v"], capture_output=True, check=True)
+        self.assertIn(b"Version:", done.stdout)
+
+
+class OperatorTest(DaemonTest):
+    def test_garbage_on_its_socket_disturbs_nobody(self):
+        daemon = self.serve()
+        descriptors = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"\xff" * 100, b"\0\0\0\4\0\0\0\1\1\0abcd"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(USUAL))
+                with contextlib.suppress(BrokenPipeError):
+                    client.sendall(garbage)
+                self.assertTrue(daemon.ask("Create", {1: "ns", 2: "pod", 4: "/"})[1])
+        until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= descriptors + 4, "their descriptors are closed")
+
+    def test_a_second_daemon_is_refused(self):
+        self.serve()
+        self.assertIn("another daemon serves the sandboxes", self.fails())
+        self.assertIn("another process serves at", self.fails("--state", self.folder / "other"))
+        self.assertIn("give this one another socket with --controller",
+                      self.fails("--state", self.folder / "other", "--listen", self.folder / "m"))
+
+    def test_a_socket_whose_path_is_too_long_is_refused(self):
+        for flag in ("--listen", "--state"):
+            self.assertIn("106", self.fails(flag, "/" + "x" * 107))
+
+    def test_settings_are_checked_with_their_line(self):
+        path = self.folder / "wasmtimed.toml"
+        for text, says in (('listen = "/a"\nlisen = "/b"\n', ":2: lisen: there is no such setting"),
+                           ("[sandbox]\n\nguest.memory = 0\n", ":3: sandbox.guest.memory: must be a size"),
+                           ("[log]\nlevel = 3\n", ":2: log.level: must be a string"),
+                           ("listen = [\n", "wasmtimed.toml:"), ('listen = "relative"', "must be an absolute path")):
+            path.write_text(text)
+            self.assertIn(says, self.fails("--config", path))
+        self.assertIn("/none.toml", self.fails("--config", "/none.toml"))
+
+    def test_sighup_reads_the_settings_again_and_a_broken_file_changes_nothing(self):
+        path = self.folder / "wasmtimed.toml"
+        path.write_text('[log]\nlevel = "info"\n')
+        daemon = self.serve("--config", path)
+        path.write_text('[log]\nlevel = "debug"\nformat = "json"\n')
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: '"msg":"the settings are read again"' in daemon.log(), "it has read them")
+        path.write_text("[log]\nlevel = 3\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: f"the settings stay as they were: {path}:2: log.level" in daemon.log(), "it has refused them")
+        daemon.ask("Create", {1: "ns", 2: "pod", 4: "/"})
+        self.assertRegex(daemon.log(), r'"level":"debug","msg":"served at [^"]*","ns":"ns","pod":"pod"')
+
+    def test_it_tells_who_started_it(self):
+        for abstract in (False, True):
+            with self.subTest(abstract=abstract), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                name = f"@{self.name}" if abstract else str(self.folder / "notify")
+                manager.bind(name.replace("@", "\0"))
+                manager.settimeout(20)
+                daemon = self.serve(environment={"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "200000"})
+                self.assertRegex(manager.recv(4096), rb"^READY=1\nSTATUS=")
+                for _ in range(2):
+                    self.assertRegex(manager.recv(4096), rb"^WATCHDOG=1\n")
+                daemon.process.send_signal(signal.SIGHUP)
+                heard = b""
+                while b"RELOADING=1\nMONOTONIC_USEC=" not in heard or b"READY=1" not in heard:
+                    heard += manager.recv(4096)
+                daemon.process.send_signal(signal.SIGTERM)
+                while b"STOPPING=1" not in heard:
+                    heard += manager.recv(4096)
+                daemon.stop()
+
+    def test_a_socket_that_is_open_already_is_served(self):
+        listen = self.folder / "given.sock"
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(listen))
+            listening.listen()
+            # LISTEN_PID is that of the shell, which becomes the daemon.
+            wrapper = self.folder / "wrapper"
+            wrapper.write_text(f'#!/bin/sh\nexec 3<&{listening.fileno()}\n'
+                               f'LISTEN_PID=$$ LISTEN_FDS=1 exec {daemon_program} "$@"\n')
+            wrapper.chmod(0o700)
+            daemon = running_daemon.Daemon(wrapper, self.folder / "log", listen=listen, inherit=(listening.fileno(),))
+            self.daemons.append(daemon)
+        self.assertTrue(daemon.ask("Create", {1: "ns", 2: "pod", 4: "/"})[1])
+        self.assertFalse(USUAL.exists())
+
+    def test_it_takes_as_many_descriptors_as_it_may(self):
+        daemon = self.serve()
+        soft, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        self.assertEqual(soft, hard)
+
+    def test_many_ask_at_once(self):
+        daemon = self.serve()
+        answers = []
+
+        def ask(number):
+            answers.append(daemon.ask("Create", {1: "ns", 2: f"pod{number % 20}", 4: "/"})[1])
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(60)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual((len(answers), len(set(answers))), (60, 20))
+
+
+def main():
+    global shim, daemon_program
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    program, guests = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+    daemon_program = program.parent / "containerd-wasmtimed"
+    if os.geteuid() != 0:
+        stand.cannot_run("it needs root")
+    busybox = shutil.which("busybox") or stand.cannot_run("no busybox is installed")
+    apart.be_apart()
+    cgroup = f"wasmoor-node-{os.stat(program.parent).st_ino}"
+    apart.remove_groups([cgroup])
+    with tempfile.TemporaryDirectory(prefix="wasmoor-node-") as scratch:
+        scratch = pathlib.Path(scratch)
+        apart.mount_memory("/run", scratch)
+        before = apart.mount_points()
+        root = scratch / "root"
+        for name in ("bin", "dev", "proc", "sys", "tmp"):
+            (root / name).mkdir(parents=True)
+        shutil.copy(busybox, root / "bin" / "busybox")
+        (root / "bin" / "sleep").symlink_to("busybox")
+        for guest in GUESTS:
+            shutil.copy(guests / f"{guest}.wasm", root)
+        ttrpc.answer_everything(scratch / "events")
+        os.environ["WASMOOR_CACHE_DIR"] = str(scratch / "cache")
+        shim = played.Shim(program, scratch, root, cgroup, scratch / "cache", scratch / "events")
+        result = unittest.main(argv=[sys.argv[0], *sys.argv[3:]], exit=False).result
+        left = stand.what_is_left(cgroup, before)
+        subprocess.run(["umount", "--lazy", scratch], check=True)
+    print("\n".join(left), file=sys.stderr)
+    sys.exit(0 if result.wasSuccessful() and not left else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Pods that the node's daemon holds, through containerd's Kubernetes interface: with a pause container, by the shim's
+sandbox service, and by the daemon's sandbox controller.
+
+    kubernetes_test.py debian|current SHIM GUESTS [TEST...]
+
+As ctr_test.py. Pods without a pause container need containerd 2.
+"""
+
+import pathlib
+import sys
+import unittest
+
+import running_daemon  # First: it says where the others are.
+
+import pods_test
+import stand
+from played import until
+from pods_test import PodTest, WASM_IMAGE, cri, processes_of
+
+RUNTIME = "io.containerd.wasmtimed.v1"
+CONFIG = {
+    "debian": f"""version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{stand.PAUSE}"
+  restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wasmtimed]
+  runtime_type = "{RUNTIME}"
+""",
+    "current": f"""version = 3
+[proxy_plugins.wasm]
+  type = 'sandbox'
+  address = '{running_daemon.STATE}/controller.sock'
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = '{stand.PAUSE}'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtimed]
+  runtime_type = '{RUNTIME}'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtimed-sandbox]
+  runtime_type = '{RUNTIME}'
+  sandboxer = 'shim'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtimed-controller]
+  runtime_type = '{RUNTIME}'
+  sandboxer = 'wasm'
+"""}
+
+host = None  # The daemon of this run.
+
+
+def setUpModule():
+    global host
+    host = running_daemon.Daemon(pathlib.Path(sys.argv[2]).resolve().parent / "containerd-wasmtimed",
+                                 stand.here.scratch / "wasmtimed.log")
+
+
+def tearDownModule():
+    host.stop()
+
+
+class HeldTest(PodTest):
+    def setUp(self):
+        # After the pod has been removed.
+        self.addCleanup(lambda: until(lambda: not host.sandboxes(), "the sandbox is gone"))
+        super().setUp()
+
+    def test_a_wasm_container_runs_beside_an_ordinary_one_in_one_shim(self):
+        self.pod.start("wasm", WASM_IMAGE, ["/sleep.wasm"])
+        self.pod.start("native", stand.NATIVE, ["sleep", "1000"])
+        self.assertEqual(processes_of("containerd-shim"), [])
+        self.assertEqual(len(host.sandboxes()), 1)
+
+
+class PauseTest(HeldTest, unittest.TestCase):
+    handler = "wasmtimed"
+
+
+class SandboxTest(HeldTest, unittest.TestCase):
+    handler = "wasmtimed-sandbox"
+
+    @classmethod
+    def setUpClass(cls):
+        if stand.here.which == "debian":
+            raise unittest.SkipTest("containerd 1.6 has no sandbox API")
+        super().setUpClass()
+
+    def test_there_is_no_pause_container(self):
+        self.assertEqual(processes_of("sleep 100000"), [])
+
+
+class ControllerTest(SandboxTest):
+    handler = "wasmtimed-controller"
+
+
+# Those that are written once are no tests of this module.
+del pods_test, PodTest, HeldTest
+
+if __name__ == "__main__":
+    stand.APPLETS += ("touch",)
+    stand.main(__doc__, namespace="k8s.io", config=lambda which, _: CONFIG[which], shim=RUNTIME)

@@ -1,0 +1,58 @@
+"""The node's daemon, for tests: its process, its settings, and what it is asked."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "support"),
+                *(str(ROOT / "tests" / "e2e_containers" / name) for name in ("containerd", "shim"))]
+
+import ttrpc  # noqa: E402
+from played import until  # noqa: E402
+
+MANAGER = "runwasi.services.sandbox.v1.Manager"
+USUAL = pathlib.Path("/run/io.containerd.wasmwasi.v1/manager.sock")
+STATE = pathlib.Path("/run/wasmoor/wasmtimed")
+
+
+class Daemon:
+    """`program` is the executable, `log` the file that it appends to. It serves when this has been made."""
+
+    def __init__(self, program, log, *flags, listen=USUAL, environment=None, inherit=()):
+        self.program, self.listen, self._log = program, pathlib.Path(listen), pathlib.Path(log)
+        self._begin = self._log.stat().st_size if self._log.exists() else 0
+        with open(self._log, "ab") as file:
+            self.process = subprocess.Popen(
+                [program, *map(str, flags)], env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
+                stdout=file, stderr=file, pass_fds=inherit)
+        until(lambda: "serving at" in self.log() or self.process.poll() is not None, "the daemon serves")
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the daemon ended: {self.log()}")
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        """What this one has logged."""
+        with open(self._log, errors="replace", encoding="utf-8") as file:
+            file.seek(self._begin)
+            return file.read()
+
+    def stop(self, by=signal.SIGTERM):
+        """Its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(by)
+        return self.process.wait(30)
+
+    def ask(self, method, request):
+        with ttrpc.Client(str(self.listen)) as client:
+            return client.call(MANAGER, method, request)
+
+    def sandboxes(self, state=STATE):
+        """What is written down of those that there are."""
+        return sorted(str(path.parent.relative_to(state / "sandboxes"))
+                      for path in (state / "sandboxes").glob("*/*/sandbox.json"))
