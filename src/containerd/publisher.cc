@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -31,10 +33,14 @@ constexpr std::chrono::seconds kLinger{2};
 // tries do not count.
 constexpr int kMostTries = 5;
 
+// Of different lines, in one connection: what containerd confirms in a round trip of its own each.
+constexpr size_t kMostUnderWay = 64;
+
 struct Event {
-  std::string topic, type, value;
+  std::string topic, type, value, line;
   std::chrono::system_clock::time_point time;
   int tries = 0;
+  bool under_way = false;
 };
 
 // containerd is not there, or not able to answer: later it will be.
@@ -63,15 +69,23 @@ class Publisher::Parts {
 
   void Add(Event event);
   void OnIdle(std::function<void()> idle);
-  size_t waiting() const { return queue_.size(); }
+  size_t waiting() const { return events_.size(); }
+  Counts counts() const { return counts_; }
 
  private:
+  using Number = uint64_t;  // Of an event, in the order of Publish.
+
   void Later(std::chrono::nanoseconds pause);
   void Pump();
-  void PumpBinary();
+  void Send(Number number);
+  void SendByBinary(Number number);
+  void DropOldest();
+  // Out of its line, whose next one may go then.
+  void Take(Number number);
+  void TakeBackAll();
   void OnChild();
   void EndChild();
-  void Done(const Status& status);
+  void Done(Number number, const Status& status);
   void Rest();
   void Warn(std::string_view line) const {
     if (options_.warn) options_.warn(line);
@@ -79,81 +93,141 @@ class Publisher::Parts {
 
   loop::Loop& loop_;
   const PublisherOptions options_;
-  std::deque<Event> queue_;
-  bool sending_ = false;  // The first of the queue.
-  bool said_ = false;     // That containerd is away.
+  Number last_ = 0;
+  std::map<Number, Event> events_;
+  std::map<std::string, std::deque<Number>> lines_;
+  std::set<Number> ready_;  // The first of each line of which none is under way.
+  size_t under_way_ = 0;
+  Counts counts_;
+  bool backing_off_ = false;
+  bool said_ = false;  // That containerd is away.
   std::chrono::nanoseconds pause_{0};
   std::function<void()> idle_;
   std::unique_ptr<ttrpc::Client> client_;
   // Of publish_binary.
   pid_t child_ = 0;
+  Number told_by_child_ = 0;
   os::Fd child_descriptor_;
   loop::Source child_source_;
   loop::Timer later_, patience_;
 };
 
 void Publisher::Parts::Add(Event event) {
-  if (queue_.size() >= kMostWaiting) {
-    // The one that is under way cannot be taken back.
-    const auto oldest = queue_.begin() + (sending_ ? 1 : 0);
-    Warn(fmt::format("event {} is dropped: more than {} wait for containerd", oldest->topic,
-                     kMostWaiting));
-    queue_.erase(oldest);
-  }
-  queue_.push_back(std::move(event));
-  if (sending_ || pause_.count() > 0) return;
+  if (events_.size() >= options_.most_waiting) DropOldest();
+  const Number number = ++last_;
+  std::deque<Number>& line = lines_[event.line];
+  if (line.empty()) ready_.insert(number);
+  line.push_back(number);
+  events_.emplace(number, std::move(event));
   Pump();
+}
+
+// Those that are under way cannot be taken back.
+void Publisher::Parts::DropOldest() {
+  for (const auto& [number, event] : events_) {
+    if (event.under_way) continue;
+    Warn(fmt::format("event {} is dropped: more than {} wait for containerd", event.topic,
+                     options_.most_waiting));
+    ++counts_.dropped;
+    return Take(number);
+  }
+}
+
+void Publisher::Parts::Take(Number number) {
+  const auto event = events_.find(number);
+  const auto line = lines_.find(event->second.line);
+  std::deque<Number>& numbers = line->second;
+  const bool was_first = numbers.front() == number;
+  numbers.erase(std::find(numbers.begin(), numbers.end(), number));
+  if (event->second.under_way) --under_way_;
+  ready_.erase(number);
+  events_.erase(event);
+  if (numbers.empty()) {
+    lines_.erase(line);
+  } else if (was_first) {
+    ready_.insert(numbers.front());
+  }
+}
+
+// The connection is gone, and nobody will say what became of what was sent.
+void Publisher::Parts::TakeBackAll() {
+  client_.reset();
+  for (auto& [number, event] : events_) {
+    if (!std::exchange(event.under_way, false)) continue;
+    --under_way_;
+    ready_.insert(number);
+  }
 }
 
 void Publisher::Parts::OnIdle(std::function<void()> idle) {
   idle_ = std::move(idle);
-  if (queue_.empty()) Later({});
+  if (events_.empty()) Later({});
 }
 
 void Publisher::Parts::Later(std::chrono::nanoseconds pause) {
-  later_ = loop_.After(pause, [this] { Pump(); });
+  backing_off_ = pause.count() > 0;
+  later_ = loop_.After(pause, [this] {
+    backing_off_ = false;
+    Pump();
+  });
 }
 
 void Publisher::Parts::Pump() {
-  if (queue_.empty()) return Rest();
-  if (sending_) return;
+  if (events_.empty()) return Rest();
+  if (backing_off_) return;
   later_ = loop::Timer();  // The connection is needed.
-  if (options_.ttrpc_address.empty()) return PumpBinary();
+  const bool by_binary = options_.ttrpc_address.empty();
+  const size_t most = by_binary ? 1 : kMostUnderWay;
+  while (!ready_.empty() && under_way_ < most && !backing_off_) {
+    const Number number = *ready_.begin();
+    by_binary ? SendByBinary(number) : Send(number);
+  }
+}
+
+void Publisher::Parts::Send(Number number) {
   if (!client_ || !client_->connected()) {
+    TakeBackAll();
     auto client = ttrpc::Client::Connect(loop_, options_.ttrpc_address);
-    if (!client) return Done(tl::unexpected(std::move(client).error()));
+    if (!client) return Done(number, tl::unexpected(std::move(client).error()));
     client_ = std::move(*client);
   }
-  sending_ = true;
-  client_->Call(kService, kMethod, RequestOf(queue_.front(), options_.name_space),
-                {.timeout = kPatience}, [this](Result<std::string> answer) {
-                  sending_ = false;
-                  if (answer) return Done({});
-                  Done(tl::unexpected(std::move(answer).error()));
+  Event& event = events_.at(number);
+  event.under_way = true;
+  ++under_way_;
+  ready_.erase(number);
+  client_->Call(kService, kMethod, RequestOf(event, options_.name_space), {.timeout = kPatience},
+                [this, number](Result<std::string> answer) {
+                  if (answer) return Done(number, {});
+                  Done(number, tl::unexpected(std::move(answer).error()));
                 });
 }
 
-// What became of the first of the queue.
-void Publisher::Parts::Done(const Status& status) {
-  Event& event = queue_.front();
+// What became of one.
+void Publisher::Parts::Done(Number number, const Status& status) {
   if (status) {
     if (std::exchange(said_, false)) Warn("containerd takes events again");
     pause_ = {};
-    queue_.pop_front();
+    ++counts_.confirmed;
+    Take(number);
     return Pump();
   }
+  Event& event = events_.at(number);
   const Error& error = status.error();
-  if (IsAway(error.code())) {
+  const bool is_away = IsAway(error.code());
+  if (is_away) {
     if (!std::exchange(said_, true))
       Warn(fmt::format("containerd does not take events, which wait for it: {}", error.message()));
-    client_.reset();
+    TakeBackAll();
   } else if (error.code() == Code::kInvalidArgument || ++event.tries >= kMostTries) {
     Warn(fmt::format("event {} is dropped: containerd refuses it: {}", event.topic,
                      error.message()));
     pause_ = {};
-    queue_.pop_front();
-    return Later({});
+    ++counts_.dropped;
+    Take(number);
+    return Pump();
   }
+  if (std::exchange(event.under_way, false)) --under_way_;
+  ready_.insert(number);
   pause_ = std::clamp<std::chrono::nanoseconds>(pause_ * 2, kFirstPause, kLongestPause);
   Later(pause_);
 }
@@ -166,8 +240,8 @@ void Publisher::Parts::Rest() {
 
 // containerd 1.2 and before: the event on the standard input of a program that ends when it is
 // told.
-void Publisher::Parts::PumpBinary() {
-  const Event& event = queue_.front();
+void Publisher::Parts::SendByBinary(Number number) {
+  Event& event = events_.at(number);
   const auto started = [&]() -> Status {
     if (options_.publish_binary.empty())
       return Fail(Code::kInvalidArgument,
@@ -190,9 +264,12 @@ void Publisher::Parts::PumpBinary() {
   }();
   if (!started) {
     EndChild();
-    return Done(started);
+    return Done(number, started);
   }
-  sending_ = true;
+  event.under_way = true;
+  ++under_way_;
+  ready_.erase(number);
+  told_by_child_ = number;
   child_source_.OnReadable([this] { OnChild(); });
   patience_ = loop_.After(kPatience, [this] { ::kill(child_, SIGKILL); });
 }
@@ -203,10 +280,10 @@ void Publisher::Parts::OnChild() {
   if (ended == 0) return;
   child_ = 0;
   EndChild();
-  sending_ = false;
   // Somebody else may have reaped it (ECHILD): then nothing is known, and nothing is said twice.
-  if (ended < 0 || status == 0) return Done({});
-  Done(Fail(Code::kUnknown, "{} failed (wait status {:#x})", options_.publish_binary, status));
+  if (ended < 0 || status == 0) return Done(told_by_child_, {});
+  Done(told_by_child_,
+       Fail(Code::kUnknown, "{} failed (wait status {:#x})", options_.publish_binary, status));
 }
 
 void Publisher::Parts::EndChild() {
@@ -223,14 +300,17 @@ Publisher::Publisher(loop::Loop& loop, PublisherOptions options)
     : parts_(std::make_unique<Parts>(loop, std::move(options))) {}
 Publisher::~Publisher() = default;
 
-void Publisher::Publish(std::string_view topic, std::string_view type, std::string_view value) {
+void Publisher::Publish(std::string_view topic, std::string_view type, std::string_view value,
+                        std::string_view line) {
   parts_->Add({.topic = std::string(topic),
                .type = std::string(type),
                .value = std::string(value),
+               .line = std::string(line),
                .time = std::chrono::system_clock::now()});
 }
 
 size_t Publisher::waiting() const { return parts_->waiting(); }
+Publisher::Counts Publisher::counts() const { return parts_->counts(); }
 
 void Publisher::OnIdle(std::function<void()> idle) { parts_->OnIdle(std::move(idle)); }
 

@@ -125,17 +125,37 @@ TEST_F(PublisherTest, KeepsEventsAndTheirOrderWhileContainerdIsAway) {
   EXPECT_THAT(warnings_[3], HasSubstr("takes events again"));
 }
 
+TEST_F(PublisherTest, KeepsTheOrderOfEachLineWhileManyAreUnderWay) {
+  StartServer();
+  Publisher publisher(*loop_, Options());
+  constexpr int kLines = 100, kEach = 4;
+  for (int event = 0; event < kEach; ++event) {
+    for (int line = 0; line < kLines; ++line)
+      publisher.Publish("/tasks/start", "t", fmt::format("{}:{}", line, event),
+                        std::to_string(line));
+  }
+  RunUntilIdle(publisher);
+  std::map<std::string, int> next;
+  ASSERT_EQ(events_.heard.size(), size_t{kLines * kEach});
+  for (const auto& heard : events_.heard) {
+    const std::string value = heard.substr(heard.find(' ') + 1);
+    const size_t colon = value.find(':');
+    EXPECT_EQ(value.substr(colon + 1), std::to_string(next[value.substr(0, colon)]++));
+  }
+  EXPECT_EQ(publisher.counts().confirmed, uint64_t{kLines * kEach});
+}
+
 TEST_F(PublisherTest, DropsTheOldestWhenTooManyWaitAndSaysSo) {
   Publisher publisher(*loop_, Options());
-  for (size_t i = 0; i < Publisher::kMostWaiting + 3; ++i) {
+  for (size_t i = 0; i < PublisherOptions().most_waiting + 3; ++i) {
     publisher.Publish("/tasks/exec-added", "t", std::to_string(i));
   }
-  EXPECT_EQ(publisher.waiting(), Publisher::kMostWaiting);
+  EXPECT_EQ(publisher.waiting(), PublisherOptions().most_waiting);
   EXPECT_THAT(warnings_,
               testing::Contains(HasSubstr("event /tasks/exec-added is dropped")).Times(3));
   StartServer();
   RunUntilIdle(publisher);
-  ASSERT_EQ(events_.heard.size(), Publisher::kMostWaiting);
+  ASSERT_EQ(events_.heard.size(), PublisherOptions().most_waiting);
   EXPECT_EQ(events_.heard.front(), "/tasks/exec-added 3");
 }
 

@@ -49,13 +49,14 @@ Result<std::unique_ptr<Held>> Held::Open(Place place, std::string socket, os::Fd
                                }},
       held->place_.options);
   held->server_.emplace(held->uses_.loop);
+  held->server_->OnCalls(held->uses_.calls);
   TRY(held->service_->AddTo(&*held->server_));
   TRY(held->server_->Listen(std::move(listening)));
   return held;
 }
 
 void Held::Publish(std::string_view topic, const google::protobuf::MessageLite& event) {
-  uses_.publisher->Publish(topic, event.GetTypeName(), event.SerializeAsString());
+  uses_.publisher->Publish(topic, event.GetTypeName(), event.SerializeAsString(), place_.key.id);
   if (uses_.on_activity) uses_.on_activity();
 }
 

@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace wasmoor::node {
+namespace {
+
+// Of thousands of sandboxes, while containerd is started again; some hundred bytes each.
+constexpr size_t kMostWaiting = 100'000;
+
+}  // namespace
 
 std::shared_ptr<containerd::Publisher> Publishers::For(const Place& place) {
   Name name(place.key.name_space, place.ttrpc_address, place.publish_binary,
@@ -14,7 +20,8 @@ std::shared_ptr<containerd::Publisher> Publishers::For(const Place& place) {
                                             .name_space = place.key.name_space,
                                             .publish_binary = place.publish_binary,
                                             .address = place.containerd_address,
-                                            .warn = warn_});
+                                            .warn = warn_,
+                                            .most_waiting = kMostWaiting});
   return publisher;
 }
 
