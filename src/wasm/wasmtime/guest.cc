@@ -70,6 +70,7 @@ void Guest::Stop(int signal) {
   if (!shared_->many_guests()) return;
   stop_signal_.store(signal, std::memory_order_release);
   interrupt_.Request(hostcall::StopReason::kSignal, signal);
+  shared_->ticker()->Hurry();
 }
 
 bool Guest::MustStop() {
@@ -114,7 +115,9 @@ wasm_trap_t* Guest::CallHost(const hostcall::Table::Entry& entry, wasmtime_calle
     outcome_ = call.Trap(fmt::format("{}.{} is not granted to this guest", entry.function.module,
                                      entry.function.name));
   } else {
+    in_host_.store(true, std::memory_order_relaxed);
     outcome_ = entry.function.handler(bound, call);
+    in_host_.store(false, std::memory_order_relaxed);
   }
   if (outcome_ == Outcome::kReturned) [[likely]]
     return nullptr;

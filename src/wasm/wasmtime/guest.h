@@ -70,7 +70,8 @@ class Guest {
   const std::shared_ptr<Shared> shared_;
   const InstanceOptions options_;
   hostcall::Interrupt interrupt_;
-  std::atomic<int> stop_signal_ = 0;  // Of Stop; 0 if nobody called it.
+  std::atomic<bool> in_host_ = false;  // In a host function.
+  std::atomic<int> stop_signal_ = 0;   // Of Stop; 0 if nobody called it.
   wasmoor_limits_t limits_ = {};
   const wasmoor_drive_t drive_;
   StoreHandle store_;
@@ -96,7 +97,7 @@ Result<Exit> Guest::Run(std::optional<Clock::time_point> deadline, Call call) {
   if (auto exit = ExitBeforeStart(deadline)) return *std::move(exit);
   outcome_ = hostcall::Outcome::kReturned;
   const auto run = [&] {
-    const Ticker::Running running(*shared_->ticker(), interrupt_, deadline);
+    const Ticker::Running running(*shared_->ticker(), interrupt_, in_host_, deadline);
     return call();
   };
   Exit exit = ExitFrom(run());

@@ -1,6 +1,7 @@
 #include "wasm/wasmtime/http.h"
 
 #include <unistd.h>
+#include <atomic>
 
 #include <cstring>
 
@@ -10,6 +11,9 @@
 
 namespace wasmoor::wasm::wasmtime {
 namespace {
+
+// A guest that is polled computes, and nothing else.
+constexpr std::atomic<bool> kComputes = false;
 
 using HandlerHandle = Handle<wasmoor_http_handler_t, wasmoor_http_handler_delete>;
 using RequestHandle = Handle<wasmoor_http_request_t, wasmoor_http_request_delete>;
@@ -105,7 +109,7 @@ Status Request::Begin(const wasmoor_http_handler_t& handler, const HttpHead& hea
 HttpRequest::News Request::Poll() {
   uint32_t news = 0;
   {
-    const Ticker::Running running(ticker_, interrupt_, std::nullopt);
+    const Ticker::Running running(ticker_, interrupt_, kComputes, std::nullopt);
     news = wasmoor_http_request_poll(request_.get());
   }
   return {.answered = (news & WASMOOR_HTTP_ANSWERED) != 0,

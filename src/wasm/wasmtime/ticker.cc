@@ -1,6 +1,8 @@
 #include "wasm/wasmtime/ticker.h"
 
+#include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include "wasmoor/base/check.h"
 
@@ -65,14 +67,21 @@ void Ticker::AddEngine(wasm_engine_t* engine) {
 }
 
 Ticker::Running::Running(Ticker& ticker, hostcall::Interrupt& interrupt,
-                         std::optional<Clock::time_point> deadline)
-    : ticker_(ticker), interrupt_(interrupt), deadline_(deadline), thread_(pthread_self()) {
+                         const std::atomic<bool>& waits, std::optional<Clock::time_point> deadline)
+    : ticker_(ticker),
+      interrupt_(interrupt),
+      waits_(waits),
+      deadline_(deadline),
+      thread_(pthread_self()) {
   UnblockKick();
   const std::lock_guard lock(ticker_.mutex_);
   if (!ticker_.thread_.joinable()) ticker_.StartLocked();
   index_ = ticker_.running_.size();
   ticker_.running_.push_back(this);
-  if (ticker_.idle_) ticker_.changed_.notify_one();
+  if (ticker_.idle_ || deadline) {
+    ticker_.hurry_ = true;
+    ticker_.changed_.notify_one();
+  }
 }
 
 Ticker::Running::~Running() {
@@ -83,27 +92,43 @@ Ticker::Running::~Running() {
   ticker_.running_.pop_back();
 }
 
-void Ticker::TickLocked(Clock::time_point now) {
+void Ticker::Hurry() {
+  const std::lock_guard lock(mutex_);
+  hurry_ = true;
+  changed_.notify_one();
+}
+
+bool Ticker::TickLocked(Clock::time_point now) {
+  bool urgent = false;
   for (wasm_engine_t* engine : engines_) wasmtime_engine_increment_epoch(engine);
   for (Running* running : running_) {
     if (running->deadline_ && now >= *running->deadline_)
       running->interrupt_.Request(hostcall::StopReason::kDeadline);
-    if (running->interrupt_.requested()) pthread_kill(running->thread_, kKick);
+    const bool is_to_end = running->interrupt_.requested();
+    if (is_to_end) pthread_kill(running->thread_, kKick);
+    urgent |= is_to_end || running->deadline_ || !running->waits_.load(std::memory_order_relaxed);
   }
+  return urgent;
 }
 
 void Ticker::Loop() {
   pthread_setname_np(pthread_self(), "wasm-ticker");
 
+  // A guest that comes out of a host function and computes is noticed so late at most.
+  constexpr int kSlowest = 16;
+  std::chrono::milliseconds pause = tick_;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (running_.empty()) {
       idle_ = true;
       changed_.wait(lock, [this] { return stopping_ || !running_.empty(); });
       idle_ = false;
+      pause = tick_;
     }
-    changed_.wait_for(lock, tick_, [this] { return stopping_; });
-    TickLocked(Clock::now());
+    changed_.wait_for(lock, pause, [this] { return stopping_ || hurry_; });
+    const bool hurried = std::exchange(hurry_, false);
+    const bool urgent = TickLocked(Clock::now());
+    pause = urgent || hurried ? tick_ : std::min(pause * 2, tick_ * kSlowest);
   }
 }
 

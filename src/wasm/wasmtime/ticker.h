@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -18,9 +19,10 @@ namespace wasmoor::wasm::wasmtime {
 // The one thread of a process with many guests that ends them in time. While guests run it advances
 // the engines' epoch every tick, at which each looks at its Interrupt; it requests the interrupt of
 // those whose deadline has passed; and to the thread of everyone who is to end it sends a signal,
-// again at every tick, so that a blocked system call returns. With no guest running it sleeps; it
-// starts with the first, so that who only loads modules stays without threads.
-// Thread-safe.
+// again at every tick, so that a blocked system call returns. With no guest running it sleeps;
+// while all of them wait in host functions and none has a deadline it ticks more and more slowly,
+// since thousands that sleep are to cost nothing; it starts with the first, so that who only loads
+// modules stays without threads. Thread-safe.
 class Ticker {
  public:
   explicit Ticker(std::chrono::milliseconds tick);
@@ -29,13 +31,17 @@ class Ticker {
   // Its thread, now, and not with the first guest.
   void Start();
 
+  // Somebody is to end, whose thread may sleep: the next tick is now.
+  void Hurry();
+
   // Its epoch is advanced from now on. The engine outlives the ticker.
   void AddEngine(wasm_engine_t* engine);
 
   // A guest that runs on the calling thread for as long as the object lives.
   class Running {
    public:
-    Running(Ticker& ticker, hostcall::Interrupt& interrupt,
+    // `waits`: is set while the guest is in a host function.
+    Running(Ticker& ticker, hostcall::Interrupt& interrupt, const std::atomic<bool>& waits,
             std::optional<Clock::time_point> deadline);
     ~Running();
     Running(const Running&) = delete;
@@ -45,6 +51,7 @@ class Ticker {
     friend class Ticker;
     Ticker& ticker_;
     hostcall::Interrupt& interrupt_;
+    const std::atomic<bool>& waits_;
     const std::optional<Clock::time_point> deadline_;
     const pthread_t thread_;
     size_t index_ = 0;  // In ticker_.running_.
@@ -53,7 +60,8 @@ class Ticker {
  private:
   void StartLocked();
   void Loop();
-  void TickLocked(Clock::time_point now);
+  // Whether the next tick must not be late.
+  bool TickLocked(Clock::time_point now);
 
   const std::chrono::milliseconds tick_;
   std::mutex mutex_;
@@ -61,7 +69,7 @@ class Ticker {
   std::vector<wasm_engine_t*> engines_;
   std::vector<Running*> running_;
   bool idle_ = false;  // The thread waits for a first guest.
-  bool stopping_ = false;
+  bool stopping_ = false, hurry_ = false;
   std::thread thread_;
 };
 
