@@ -122,6 +122,10 @@ func (l *life) prepare() error {
 
 // open opens the ends of the task's streams that are containerd's client's.
 func (l *life) open() (err error) {
+	if l.player.silent {
+		l.output = &output{}
+		return nil
+	}
 	l.output, err = openOutput(filepath.Join(l.player.state, "fifo", l.id))
 	return err
 }
@@ -147,10 +151,12 @@ func (l *life) attach(where *bootstrap.BootstrapResult) (*bootstrap.BootstrapRes
 
 func (l *life) start() error {
 	l.made = time.Now()
-	err := l.shim.call("Create", &task.CreateTaskRequest{
-		ID: l.id, Bundle: l.bundle.path, Rootfs: l.mounts, Stdin: l.output.path("stdin"),
-		Stdout: l.output.path("stdout"), Stderr: l.output.path("stderr"),
-	}, &task.CreateTaskResponse{})
+	request := &task.CreateTaskRequest{ID: l.id, Bundle: l.bundle.path, Rootfs: l.mounts}
+	if !l.player.silent {
+		request.Stdin, request.Stdout = l.output.path("stdin"), l.output.path("stdout")
+		request.Stderr = l.output.path("stderr")
+	}
+	err := l.shim.call("Create", request, &task.CreateTaskResponse{})
 	if err != nil {
 		return err
 	}
@@ -226,7 +232,7 @@ func (l *life) release() error {
 		}
 		l.shim.close()
 	}
-	if l.output != nil {
+	if l.output != nil && l.output.stdin != nil {
 		l.output.stdin.Close()
 	}
 	if l.bundle != nil && l.bundle.unmount() {
@@ -237,7 +243,7 @@ func (l *life) release() error {
 
 // remove removes a task's files.
 func (l *life) remove() error {
-	if l.output != nil {
+	if l.output != nil && l.output.folder != "" {
 		os.RemoveAll(l.output.folder)
 	}
 	if l.bundle == nil {

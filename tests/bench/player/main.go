@@ -98,6 +98,7 @@ func play(arguments []string) error {
 	flags.DurationVar(&p.timeout, "timeout", time.Minute, "of an RPC, and of a task")
 	flags.BoolVar(&p.startEach, "start-each", false, "call the shim's start for every container of the pod")
 	flags.BoolVar(&p.bare, "bare", false, "make no calls but Create, Start, Wait, Delete and Shutdown")
+	flags.BoolVar(&p.silent, "silent", false, "give tasks no streams, of which thousands are too many for this process")
 	flags.BoolVar(&p.hold, "hold", false, "tell `held` once all have started, end them when stdin closes")
 	flags.StringVar(&p.kill, "kill", "", "shim or task: SIGKILL it at a random moment")
 	flags.DurationVar(&p.within, "within", 20*time.Millisecond, "after its start, or after that of its shim, at most")

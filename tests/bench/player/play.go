@@ -34,6 +34,7 @@ type player struct {
 	expected  expectation
 	startEach bool          // Call `start` for each container, as for a shim of task API v2.
 	bare      bool          // No calls but Create, Start, Wait, Delete and Shutdown.
+	silent    bool          // Tasks have no streams.
 	hold      bool          // Tasks run until stdin closes.
 	kill      string        // "", "shim" or "task": SIGKILL for it at a random moment.
 	within    time.Duration // Of the start.
@@ -160,7 +161,7 @@ func isAlive(pid uint32) bool {
 
 // started is called as soon as a task has.
 func (p *player) started(l *life) {
-	if !p.bare {
+	if !p.bare && !p.silent {
 		go func() {
 			<-l.output.first
 			l.times.add("first-byte", time.Since(l.made))
