@@ -18,6 +18,8 @@ using std::chrono::nanoseconds;
 // What is not used of a quota is kept for so long.
 constexpr nanoseconds kBurst = std::chrono::milliseconds(100);
 constexpr uint64_t kUsualPeriod = 100'000;  // Microseconds (sched-bwc).
+constexpr uint64_t kLeast = 1'000, kMostPeriod = 1'000'000;
+constexpr uint64_t kMostQuota = 1'000'000'000;  // A thousand CPUs of the longest period.
 constexpr uint64_t kUsualShares = 1024;
 
 bool WantsSomething(const oci::Linux& config) {
@@ -31,7 +33,10 @@ bool WantsSomething(const oci::Linux& config) {
 double RateOf(const oci::CpuResources& cpu) {
   const int64_t quota = cpu.quota.value_or(0);
   if (quota <= 0) return 0;
-  return static_cast<double>(quota) / static_cast<double>(cpu.period.value_or(kUsualPeriod));
+  // What the kernel takes for either, so that no sum overflows.
+  const uint64_t period = std::clamp(cpu.period.value_or(kUsualPeriod), kLeast, kMostPeriod);
+  return static_cast<double>(std::clamp(static_cast<uint64_t>(quota), kLeast, kMostQuota)) /
+         static_cast<double>(period);
 }
 
 // Each step of nice values is a quarter of the weight (sched(7)).

@@ -82,21 +82,29 @@ Result<std::optional<ReadyGuest>> GuestSetup::Run(wasm::TickHandler* on_tick,
   return TRY(MakeGuest(on_tick, pool));
 }
 
-// What the process has open: found by asking of one number after another, many at once. A table has
-// no holes worth mentioning, so that a stretch without any is its end.
+// What the process has open. How many there are is the size of /proc/PID/fd since Linux 6.2
+// (proc_pid_fd(5)), and each is asked for until so many are found: a list of that directory costs
+// more. A table can have long holes, when many guests that were given descriptors are made at once;
+// what lies behind one would be held by this guest for as long as it lives.
 void GuestSetup::LookAtTable() {
-  constexpr int kAtOnce = 64;
-  const auto is_given = [this](int number) {
-    return std::any_of(order_.given.begin(), order_.given.end(),
-                       [number](int one) { return one == number; });
+  constexpr int kMost = 1 << 20;
+  constexpr int kLongestHole = 4096;  // Where the kernel tells no number.
+  struct stat table = {};
+  const bool told = ::stat("/proc/thread-self/fd", &table) == 0 && table.st_size > 0;
+  off_t found = 0;
+  const auto is_end = [&](int number, int hole) {
+    return number >= kMost || (told ? found >= table.st_size : hole >= kLongestHole);
   };
-  for (int first = kAfterStreams, found = 1; found > 0; first += kAtOnce) {
-    found = 0;
-    for (int number = first; number < first + kAtOnce; ++number) {
-      if (::fcntl(number, F_GETFD) < 0) continue;
-      ++found;
-      if (!is_given(number)) inherited_.push_back(number);
+  for (int number = 0, hole = 0; !is_end(number, hole); ++number) {
+    if (::fcntl(number, F_GETFD) < 0) {
+      ++hole;
+      continue;
     }
+    hole = 0;
+    ++found;
+    const bool is_given = std::any_of(order_.given.begin(), order_.given.end(),
+                                      [number](int one) { return one == number; });
+    if (number >= kAfterStreams && !is_given) inherited_.push_back(number);
   }
 }
 

@@ -96,7 +96,7 @@ void GuestThread::Live() {
   if (!ready) {
     Note note = NoteOf(guest_);
     if (ready.error().code() == Code::kUnimplemented)
-      note.set_needs_process(ready.error().message());
+      note.set_needs_process(TextOf(ready.error().message()));
     else
       SetFailure(ready.error(), note.mutable_not_made());
     return common_.notes.Post(std::move(note));
@@ -248,7 +248,9 @@ wasm::Usage GuestThread::usage() const {
   return running_ != nullptr ? running_->usage() : final_usage_;
 }
 
+// Once it is known to be gone the kernel may give its number to the next thread.
 bool GuestThread::IsGone() {
+  if (joined_) return true;
   if (number_ == 0 || !os::IsThreadGone(number_)) return false;
   if (!joined_) ::pthread_join(handle_, nullptr);
   joined_ = true;

@@ -1,5 +1,6 @@
 #include "wasmoor/host/host.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "jail/spawn_thread.h"
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/capability.h"
+#include "wasmoor/os/file.h"
 
 namespace wasmoor::host {
 namespace {
@@ -35,12 +37,15 @@ constexpr int kKeptFree = 64 << 20;
 constexpr uint64_t kStackBytes = 1 << 20;
 
 struct Guest {
-  std::unique_ptr<GuestThread> thread;
+  // None while its module is being loaded.
+  std::shared_ptr<GuestThread> thread;
   Create create;  // To begin anew with its module.
   std::optional<Exec> exec;
   pid_t beside = 0;
   std::shared_ptr<CpuShare> share;
-  bool made = false, ended = false, removing = false;
+  bool ended = false, removing = false;
+  // Its thread ends, or is gone.
+  bool leaving = false, gone = false;
 };
 
 class Host {
@@ -61,7 +66,11 @@ class Host {
   void OnNotes();
   void OnNote(Note note);
   void TellStats(uint64_t number, const Guest& guest, uint64_t question);
-  void Leave(std::unique_ptr<GuestThread> thread, std::function<void()> gone);
+  void Remove(uint64_t number, Guest& guest);
+  // Its thread has nothing to wait for any more.
+  void WatchEnd(uint64_t number, Guest& guest);
+  void Finish(uint64_t number);
+  void Leave(std::shared_ptr<GuestThread> thread, std::function<void()> gone);
   void LookWhoIsGone();
   std::shared_ptr<wasm::MemoryPool> PoolOf(const std::string& pod);
   void Refuse(uint64_t number, const Error& error);
@@ -77,7 +86,7 @@ class Host {
   // Descriptors of guests that have not taken them into their own tables yet.
   std::map<uint64_t, std::vector<os::Fd>> given_;
   struct Leaving {
-    std::unique_ptr<GuestThread> thread;
+    std::shared_ptr<GuestThread> thread;
     std::function<void()> gone;
   };
   std::vector<Leaving> leaving_;
@@ -147,7 +156,7 @@ Status Host::Run() {
   wasm.compiler = options_.compiler;
   wasm.warn = [this](std::string_view line) {
     Note note;
-    note.mutable_log()->set_line(std::string(line));
+    note.mutable_log()->set_line(TextOf(line));
     Send(note);
   };
   loading_ = std::make_unique<Loading>(*loop_, *common_, std::move(wasm));
@@ -174,6 +183,7 @@ void Host::Refuse(uint64_t number, const Error& error) {
 
 void Host::OnMessage() {
   auto message = os::ReceiveMessage(connection_, kMostInMessage);
+  if (!message && message.error().code() == Code::kOutOfRange) return;
   // The service is gone, and with it whoever could be told of anything.
   if (!message) ::_exit(EXIT_SUCCESS);
   Order order;
@@ -186,6 +196,9 @@ void Host::OnOrder(const Order& order, std::vector<os::Fd> given) {
   const auto found = guests_.find(order.guest());
   if (found == guests_.end()) return;
   Guest& guest = found->second;
+  if (order.has_remove()) return Remove(order.guest(), guest);
+  // Nobody may order anything of one that has not told that it is made.
+  if (!guest.thread) return;
   switch (order.what_case()) {
     case Order::kStart: return guest.thread->Start();
     case Order::kSignal: return guest.thread->Stop(order.signal().number());
@@ -193,19 +206,40 @@ void Host::OnOrder(const Order& order, std::vector<os::Fd> given) {
     case Order::kResume: return guest.thread->Resume();
     case Order::kUpdate: return guest.thread->Change(order.update());
     case Order::kReadStats: return TellStats(order.guest(), guest, order.read_stats().question());
-    case Order::kLetGo: return guest.thread->LetGo();
-    case Order::kRemove:
-      guest.removing = true;
+    case Order::kLetGo:
       guest.thread->LetGo();
-      if (!guest.ended) return guest.thread->Stop(SIGKILL);
-      return Leave(std::move(guest.thread), [this, number = order.guest()] {
-        guests_.erase(number);
-        Note note = NoteOf(number);
-        note.mutable_gone();
-        Send(note);
-      });
+      return guest.ended ? WatchEnd(order.guest(), guest) : void();
     default: return;
   }
+}
+
+// May be ordered more than once: by who removes the container, and by its pod's end meanwhile.
+void Host::Remove(uint64_t number, Guest& guest) {
+  guest.removing = true;
+  if (guest.gone) return Finish(number);
+  if (!guest.thread) return;
+  guest.thread->LetGo();
+  if (!guest.ended) return guest.thread->Stop(SIGKILL);
+  WatchEnd(number, guest);
+}
+
+// At once, and not when it is removed, which may be days later: then another thread may have the
+// number that the kernel is asked about, and would be waited for instead.
+void Host::WatchEnd(uint64_t number, Guest& guest) {
+  if (std::exchange(guest.leaving, true)) return;
+  Leave(guest.thread, [this, number] {
+    const auto found = guests_.find(number);
+    if (found == guests_.end()) return;
+    found->second.gone = true;
+    if (found->second.removing) Finish(number);
+  });
+}
+
+void Host::Finish(uint64_t number) {
+  guests_.erase(number);
+  Note note = NoteOf(number);
+  note.mutable_gone();
+  Send(note);
 }
 
 void Host::Make(const Order& order, std::vector<os::Fd> given) {
@@ -285,13 +319,19 @@ void Host::OnWanted() {
 void Host::OnModule(uint64_t number, Result<Loading::Loaded> loaded, std::vector<os::Fd> given) {
   const auto found = guests_.find(number);
   if (found == guests_.end()) return;
+  if (found->second.removing) return Finish(number);
   Note note = NoteOf(number);
+  // The thread beside which it was to run may be another container's by now.
+  const Guest& guest = found->second;
+  const auto beside = guest.exec ? guests_.find(guest.exec->container()) : guests_.end();
+  if (guest.exec && (beside == guests_.end() || beside->second.ended))
+    loaded = Fail(Code::kFailedPrecondition, "the container has ended");
   // Its WASI is the engine's, which is not made for threads in jails of their own.
   const bool is_component = loaded && (*loaded)->module->kind() == wasm::ModuleKind::kComponent;
   if (is_component)
     note.set_needs_process("it is a component");
   else if (!loaded && loaded.error().code() == Code::kUnimplemented)
-    note.set_needs_process(loaded.error().message());
+    note.set_needs_process(TextOf(loaded.error().message()));
   else if (!loaded)
     SetFailure(loaded.error(), note.mutable_not_made());
   else
@@ -321,11 +361,9 @@ void Host::OnNote(Note note) {
   }
   if (note.has_ended()) guest.ended = true;
   Send(note);
-  if (!guest.ended || !guest.removing) return;
-  Order again;
-  again.set_guest(number);
-  again.mutable_remove();
-  OnOrder(again, {});
+  if (!guest.ended) return;
+  if (guest.removing) return Remove(number, guest);
+  if (!note.ended().unread()) WatchEnd(number, guest);
 }
 
 void Host::TellStats(uint64_t number, const Guest& guest, uint64_t question) {
@@ -345,7 +383,7 @@ void Host::TellStats(uint64_t number, const Guest& guest, uint64_t question) {
   Send(note);
 }
 
-void Host::Leave(std::unique_ptr<GuestThread> thread, std::function<void()> gone) {
+void Host::Leave(std::shared_ptr<GuestThread> thread, std::function<void()> gone) {
   leaving_.push_back({std::move(thread), std::move(gone)});
   pause_ = kFirstLook;
   look_ = loop_->After(pause_, [this] { LookWhoIsGone(); });
@@ -373,13 +411,16 @@ void Host::LookWhoIsGone() {
 
 int RunHost(const HostOptions& options, os::Fd connection) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // The service may be what the kernel ends last when memory is short; guests are not.
+  if (const auto score = os::OpenAt(os::Fd(), "/proc/self/oom_score_adj", O_WRONLY))
+    static_cast<void>(os::WriteAll(*score, "0"));
   for (const int ignored : {SIGPIPE, SIGXFSZ}) ::signal(ignored, SIG_IGN);
   const int number = connection.get();
   Host host(options, std::move(connection));
   const Status ended = host.Run();
   Note note;
   note.mutable_log()->set_line(ended ? "the host of guests has nothing to do"
-                                     : ended.error().message());
+                                     : TextOf(ended.error().message()));
   const os::Fd again(::dup(number));
   static_cast<void>(os::SendMessage(again, note.SerializeAsString(), {}));
   // Threads of guests may be anywhere.

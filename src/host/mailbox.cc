@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "wasmoor/base/printable.h"
+
 namespace wasmoor::host {
 
 Mailbox::Mailbox(os::Fd bell) : notes_(std::make_unique<Notes>()), bell_(std::move(bell)) {}
@@ -38,10 +40,18 @@ Note NoteOf(uint64_t guest) {
   return note;
 }
 
+std::string TextOf(std::string_view message) {
+  // Far below what one message takes, whatever the shortest escape makes of each byte.
+  constexpr size_t kMost = 4096;
+  std::string text = Printable(message.substr(0, kMost), Lines::kMany);
+  if (message.size() > kMost) text += " ...";
+  return text;
+}
+
 void SetFailure(const Error& error, Failure* failure) {
   failure->set_code(static_cast<int32_t>(error.code()));
   failure->set_error_number(error.error_number());
-  failure->set_message(error.message());
+  failure->set_message(TextOf(error.message()));
 }
 
 }  // namespace wasmoor::host

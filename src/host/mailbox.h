@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "proto/wasmoor/host.pb.h"
@@ -33,6 +36,9 @@ class Mailbox {
 };
 
 Note NoteOf(uint64_t guest);
+// A sentence that may have words of a guest's or of a module's in it, as a note can carry it: no
+// longer than a message may be, and UTF-8, without which protobuf takes none.
+std::string TextOf(std::string_view message);
 void SetFailure(const Error& error, Failure* failure);
 
 }  // namespace wasmoor::host

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -37,11 +36,6 @@ Result<os::Fd> TakeGiven(std::vector<os::Fd>* given) {
   os::Fd first = std::move(given->front());
   given->erase(given->begin());
   return first;
-}
-
-size_t BytesIn(const os::Fd& pipe) {
-  int bytes = 0;
-  return ::ioctl(pipe.get(), FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
 // A pipe that nobody reads is broken for who writes (poll(2)).
@@ -89,10 +83,10 @@ bool GuestStreams::End() {
   input_.Close();
   bool unread = false;
   for (int i = 0; i < 2; ++i) {
-    const bool left = readers_[i].valid() && BytesIn(readers_[i]) > 0;
+    const bool is_fifo = readers_[i].valid();
     // The data stays as long as the writer does.
     readers_[i].Close();
-    if (left && !HasReader(writers_[i]))
+    if (is_fifo && !HasReader(writers_[i]))
       unread = true;
     else
       writers_[i].Close();

@@ -27,8 +27,9 @@ class GuestStreams {
   const os::Fd& output() const { return writers_[0]; }
   const os::Fd& error() const { return writers_[1]; }
 
-  // The guest has ended. Closes what is not needed any more; true if something that it wrote is
-  // still there and nobody has it open: then this must stay until somebody has.
+  // The guest has ended. Closes what is not needed any more; true if nobody has a stream open for
+  // reading: then this must stay until somebody has, who then keeps what is in it, and lets those
+  // in who wait in their open(2) for a writer.
   bool End();
 
  private:

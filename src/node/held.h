@@ -25,6 +25,7 @@ class Held : public task::Events {
   struct Uses {
     loop::Loop& loop;
     const MakeParts& make_parts;
+    const ttrpc::CallHook& calls;
     const std::function<void()>& on_activity;
     std::shared_ptr<containerd::Publisher> publisher;
     // containerd has no use for this any more. Called from within a call of it; not after Retire.

@@ -120,6 +120,7 @@ Result<std::unique_ptr<Held>> Sandboxes::Parts::Make(Place place, const std::str
   return Held::Open(std::move(place), path, std::move(listening),
                     {.loop = settings_.loop,
                      .make_parts = settings_.make_parts,
+                     .calls = settings_.calls,
                      .on_activity = settings_.on_activity,
                      .publisher = std::move(publisher),
                      .shut_down = [this](Held& held) { Retire(held); }});

@@ -39,9 +39,11 @@ Connection::Connection(loop::Loop& loop, std::weak_ptr<Owner> owner)
         const auto next = TakeDue(now, &calls_, &late);
         if (next) expiry_.Add(*next);
         for (const auto& call : late) {
-          Refuse(call->stream,
-                 Error(Code::kDeadlineExceeded, call->name + ": not done when its time was up"));
+          const Error error(Code::kDeadlineExceeded,
+                            call->name + ": not done when its time was up");
+          Refuse(call->stream, error);
           call->connection = nullptr;
+          call->TellOver(&error);
         }
         for (const auto& call : late) {
           if (const auto work = std::exchange(call->on_gone, nullptr)) work();
@@ -69,6 +71,11 @@ void Connection::OnLost(const Error&) {
 void Connection::EndAll() {
   const auto calls = std::exchange(calls_, {});
   for (const auto& [stream, call] : calls) call->connection = nullptr;
+  for (const auto& [stream, call] : calls) {
+    if (!call->over) continue;
+    const Error gone(Code::kCancelled, call->name + ": the connection is closed");
+    call->TellOver(&gone);
+  }
   // After that, since each may do anything.
   for (const auto& [stream, call] : calls) {
     if (const auto work = std::exchange(call->on_gone, nullptr)) work();
@@ -129,33 +136,42 @@ void Connection::OnRequest(const Frame& frame) {
   call->deadline = info.deadline;
   calls_.emplace(stream, call);
   if (info.deadline) expiry_.Add(*info.deadline);
+  call->over = owner->Begin(info, request.payload());
   service->Call(info.method, request.payload(), info, RawReply(std::move(call)));
 }
 
-// Where the response to `call` goes, which is over with that. Null if there is no way any more.
+// Where the response to `call` goes. Null if there is no way any more, or none for so much; then
+// the call is over.
 char* Connection::Room(OpenCall& call, size_t payload) {
   const size_t size = FieldSize(payload);
   if (size > kMostInFrame) {
     Answer(call, TooLong(call.name + ": the answer", size));
     return nullptr;
   }
-  char* room = channel_->Append(call.stream, FrameType::kResponse, size);
-  End(call);
-  return room == nullptr ? nullptr : WriteFieldHead(kPayloadField, payload, room);
+  if (char* room = channel_->Append(call.stream, FrameType::kResponse, size))
+    return WriteFieldHead(kPayloadField, payload, room);
+  const Error gone(Code::kCancelled, call.name + ": who asked does not read its answers");
+  End(call, &gone);
+  return nullptr;
 }
 
 void Connection::Answer(OpenCall& call, const google::protobuf::MessageLite& response) {
-  if (char* room = Room(call, response.ByteSizeLong()))
-    response.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(room));
+  char* room = Room(call, response.ByteSizeLong());
+  if (room == nullptr) return;
+  response.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(room));
+  End(call, nullptr);
 }
 
 void Connection::Answer(OpenCall& call, std::string_view payload) {
-  if (char* room = Room(call, payload.size())) std::memcpy(room, payload.data(), payload.size());
+  char* room = Room(call, payload.size());
+  if (room == nullptr) return;
+  std::memcpy(room, payload.data(), payload.size());
+  End(call, nullptr);
 }
 
 void Connection::Answer(OpenCall& call, const Error& error) {
   Refuse(call.stream, error);
-  End(call);
+  End(call, &error);
 }
 
 void Connection::Refuse(uint32_t stream, const Error& error) {
@@ -167,10 +183,11 @@ void Connection::Refuse(uint32_t stream, const Error& error) {
     response.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(room));
 }
 
-void Connection::End(OpenCall& call) {
+void Connection::End(OpenCall& call, const Error* error) {
   call.connection = nullptr;
-  // The last thing: the map may be the only one that holds it.
-  calls_.erase(call.stream);
+  // What the map holds may be the last of it.
+  const auto ended = calls_.extract(call.stream);
+  call.TellOver(error);
 }
 
 }  // namespace wasmoor::ttrpc

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "ttrpc/channel.h"
 #include "ttrpc/expiry.h"
@@ -24,6 +26,12 @@ class OpenCall {
   std::string name;  // "containerd.task.v2.Task/Create"
   std::optional<Clock::time_point> deadline;
   std::function<void()> on_gone;
+  std::function<void(const Error*)> over;  // Of the server's CallHook.
+
+  // Tells the hook, once: null if it was answered well.
+  void TellOver(const Error* error) {
+    if (const auto tell = std::exchange(over, nullptr)) tell(error);
+  }
 };
 
 // A server's side of one connection.
@@ -34,6 +42,9 @@ class Connection : public Channel::Handler, public std::enable_shared_from_this<
    public:
     virtual ~Owner() = default;
     virtual Service* Find(std::string_view name) = 0;
+    // As CallHook; empty if nobody is told.
+    virtual std::function<void(const Error*)> Begin(const CallInfo& info,
+                                                    std::string_view payload) = 0;
     virtual void OnLost(Connection& connection) = 0;
   };
 
@@ -58,7 +69,7 @@ class Connection : public Channel::Handler, public std::enable_shared_from_this<
   void OnData(const Frame& frame);
   char* Room(OpenCall& call, size_t payload);
   void Refuse(uint32_t stream, const Error& error);
-  void End(OpenCall& call);
+  void End(OpenCall& call, const Error* error);
   void EndAll();
 
   std::weak_ptr<Owner> owner_;

@@ -44,6 +44,10 @@ struct Server::Parts : Connection::Owner, std::enable_shared_from_this<Parts> {
     return found == services.end() ? nullptr : *found;
   }
 
+  std::function<void(const Error*)> Begin(const CallInfo& info, std::string_view payload) override {
+    return hook ? hook(info, payload) : nullptr;
+  }
+
   void OnLost(Connection& connection) override { connections.erase(&connection); }
 
   Status Add(Service& service) {
@@ -70,6 +74,7 @@ struct Server::Parts : Connection::Owner, std::enable_shared_from_this<Parts> {
   const Peers peers;
   std::vector<std::unique_ptr<Service>> owned;
   std::vector<Service*> services;
+  CallHook hook;
   std::list<Listener> listeners;
   std::map<Connection*, std::shared_ptr<Connection>> connections;
 };
@@ -84,6 +89,8 @@ Status Server::Add(std::unique_ptr<Service> service) {
   parts_->owned.push_back(std::move(service));
   return {};
 }
+
+void Server::OnCalls(CallHook hook) { parts_->hook = std::move(hook); }
 
 Status Server::Listen(os::Fd listening) {
   Listener& listener = parts_->listeners.emplace_back();

@@ -307,6 +307,85 @@ TEST_F(ServerTest, ServesOneServiceUnderTwoNames) {
   EXPECT_EQ(server->Add(service).error().code(), Code::kAlreadyExists);
 }
 
+// What the hook is told, as "Method(payload)" and "Method: code".
+class HookTest : public ServerTest {
+ protected:
+  HookTest() {
+    server->OnCalls([this](const CallInfo& info, std::string_view payload) {
+      told.push_back(fmt::format("{}({:.9})", info.method, payload));
+      return [this, method = std::string(info.method)](const Error* error) {
+        told.push_back(
+            fmt::format("{}: {}", method, CodeName(error == nullptr ? Code::kOk : error->code())));
+      };
+    });
+  }
+
+  std::vector<std::string> told;
+};
+
+TEST_F(HookTest, HearsOfACallBeforeTheServiceAndOnceOfItsAnswer) {
+  service.on_call = [this] { told.emplace_back("the service"); };
+  Ask(RequestFrame(1, "Echo", "a") + RequestFrame(3, "Fail", "b") + RequestFrame(5, "Drop", ""));
+  EXPECT_THAT(told, ElementsAre("Echo(a)", "the service", "Echo: ok", "Fail(b)", "the service",
+                                "Fail: not_found", "Drop()", "the service", "Drop: internal"));
+}
+
+TEST_F(HookTest, HearsOfWhatIsAnsweredLaterWhenItIsAndNeverTwice) {
+  Ask(RequestFrame(1, "Keep", "a"));
+  EXPECT_THAT(told, ElementsAre("Keep(a)"));
+  service.kept[0].second("first");
+  service.kept[0].second(Error(Code::kInternal, "second"));
+  service.kept.clear();
+  server.reset();
+  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: ok"));
+}
+
+TEST_F(HookTest, HearsTheErrorThatAGoodAnswerBecomesWhichIsTooLong) {
+  Ask(RequestFrame(1, "Big", std::to_string(kMostInFrame)));
+  EXPECT_THAT(told, ElementsAre("Big(4194304)", "Big: resource_exhausted"));
+}
+
+TEST_F(HookTest, HearsThatTheTimeWasUp) {
+  peer->Write(RequestFrame(1, "Keep", "a", 30'000'000));
+  ASSERT_TRUE(RunUntil([&] { return told.size() == 2; }));
+  service.kept[0].second("too late");
+  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: deadline_exceeded"));
+}
+
+TEST_F(HookTest, HearsThatTheClientIsGone) {
+  peer->Write(RequestFrame(1, "Keep", "a"));
+  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
+  peer->HangUp();
+  ASSERT_TRUE(RunUntil([&] { return told.size() == 2; }));
+  service.kept[0].second("too late");
+  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: cancelled"));
+}
+
+TEST_F(HookTest, HearsThatACallTakesNoStream) {
+  Ask(RequestFrame(1, "Keep", "a") + Bytes(1, FrameType::kData, "more"));
+  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: invalid_argument"));
+}
+
+TEST_F(HookTest, HearsOfOpenCallsWhenTheServerEndsFromWithinOne) {
+  Ask(RequestFrame(1, "Keep", "a"));
+  service.on_call = [this] { server.reset(); };
+  peer->Write(RequestFrame(3, "Echo", "b"));
+  ASSERT_TRUE(RunUntil([&] { return !peer->Read(); }));
+  EXPECT_THAT(told, ElementsAre("Keep(a)", "Echo(b)", "Keep: cancelled", "Echo: cancelled"));
+}
+
+TEST_F(HookTest, HearsNothingOfWhatNoServiceGets) {
+  ::ttrpc::Request request;
+  request.set_service("test.Other");
+  request.set_method("Echo");
+  Ask(Bytes(1, FrameType::kRequest, request.SerializeAsString()) +
+      RequestFrame(3, "Echo", "a", -1) + Bytes(5, FrameType::kRequest, "\xff\xff\xff"));
+  EXPECT_EQ(peer->answers.size(), 3u);
+  EXPECT_THAT(told, IsEmpty());
+  Ask(RequestFrame(7, "Fly", ""));
+  EXPECT_THAT(told, ElementsAre("Fly()", "Fly: unimplemented"));
+}
+
 class ListeningTest : public ServerTest {
  protected:
   ListeningTest() : path(scratch / "s") {

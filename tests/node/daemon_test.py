@@ -7,6 +7,9 @@ guests. Exit status 77: cannot run here.
 """
 
 import contextlib
+import http.client
+import http.server
+import json
 import os
 import pathlib
 import re
@@ -100,6 +103,174 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, b""))
         self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
         return done.stderr.decode()
+
+
+class TracedClient(ttrpc.Client):
+    """Says whose span its calls are below, as containerd does."""
+
+    def __init__(self, address, traceparent):
+        super().__init__(address)
+        self._traceparent = traceparent
+
+    def begin(self, service, method, request):
+        stream, self._next = self._next, self._next + 2
+        metadata = {1: "traceparent", 2: self._traceparent}
+        data = ttrpc.encode({1: service, 2: method, 3: request, 5: metadata})
+        self._socket.sendall(ttrpc.HEADER.pack(len(data), stream, ttrpc.REQUEST, 0) + data)
+        return stream
+
+
+class Collector:
+    """A collector of traces, used as a context manager. `spans` are those that it has got."""
+
+    def __init__(self):
+        collector = self
+        self.spans, self.paths = [], set()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):  # The name is http.server's.
+                collector.take(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def take(self, path, body):
+        self.paths.add(path)
+        for resource in body["resourceSpans"]:
+            self.spans += [span for scope in resource["scopeSpans"] for span in scope["spans"]]
+
+
+def get(where, path):
+    """The status and the body of a page: `where` is "ADDRESS:PORT" or the path of a socket."""
+    connection = http.client.HTTPConnection(where if ":" in where else "localhost", timeout=20)
+    if ":" not in where:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(20)
+        connection.sock.connect(where)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+class ObserveTest(DaemonTest):
+    def observed(self, **more):
+        self.where = str(self.folder / "observe.sock")
+        return self.serve("--observe", self.where, **more)
+
+    def metric(self, series):
+        """The value of a series; none if it is not there."""
+        status, page = get(self.where, "/metrics")
+        self.assertEqual(status, 200)
+        values = [line.rpartition(" ")[2] for line in page.splitlines() if line.rpartition(" ")[0] == series]
+        self.assertLessEqual(len(values), 1)
+        return float(values[0]) if values else None
+
+    def test_the_page_tells_what_the_node_holds_and_what_became_of_it(self):
+        self.observed()
+        self.assertEqual(self.metric("wasmoor_node_sandboxes"), 0)
+        self.running(group=self.name)
+        ended = self.running(["/exit42.wasm"], group=self.name)
+        self.assertEqual(ended.wait(), 42)
+        with self.assertRaises(ttrpc.Failure):
+            ended.create()
+        for series, value in {
+                "wasmoor_node_sandboxes": 1, "wasmoor_node_connections": 2,
+                'wasmoor_node_containers{state="running"}': 1, 'wasmoor_node_containers{state="stopped"}': 1,
+                "wasmoor_host_guests": 2, "wasmoor_host_processes": 1,
+                "wasmoor_node_tasks_created_total": 2, 'wasmoor_node_tasks_started_total{kind="task"}': 2,
+                'wasmoor_node_exits_total{kind="task",class="failure"}': 1,
+                'wasmoor_ttrpc_calls_total{method="Create",code="ok"}': 2,
+                'wasmoor_ttrpc_calls_total{method="Create",code="already_exists"}': 1,
+                'wasmoor_ttrpc_calls_total{method="Wait",code="ok"}': 1,
+                "wasmoor_node_task_start_seconds_count": 2,
+                'wasmoor_ttrpc_call_seconds_count{method="Start"}': 2,
+                'wasmoor_process_threads{process="daemon"}': 1}.items():
+            with self.subTest(series):
+                self.assertEqual(self.metric(series), value)
+        for process in ("daemon", "hosts"):
+            self.assertGreater(self.metric(f'wasmoor_process_resident_memory_bytes{{process="{process}"}}'), 1 << 20)
+
+    def test_it_is_observed_at_all_places_and_by_nobody_unless_it_is_told_so(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        path = self.folder / "observe.sock"
+        config = self.folder / "wasmtimed.toml"
+        config.write_text(f'observe = ["{address}", "{path}"]\n')
+        daemon = self.serve("--config", config)
+        for where in (address, str(path)):
+            self.assertEqual([get(where, page)[0] for page in ("/healthz", "/readyz", "/metrics", "/other")],
+                             [200, 200, 200, 404])
+        config.write_text("")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "observe is off only after a restart" in daemon.log(), "it says that it is observed still")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertFalse(path.exists())
+        self.serve("--config", config)
+        with self.assertRaises(ConnectionRefusedError):
+            get(address, "/healthz")
+
+    def test_a_place_that_cannot_be_had_is_refused(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            self.assertRegex(self.fails("--observe", address), f"metrics and health: .*{address}")
+        self.assertIn("--observe: must be ADDRESS:PORT", self.fails("--observe", "relative.sock"))
+        config = self.folder / "wasmtimed.toml"
+        config.write_text("observe = 9464\n")
+        self.assertIn(":1: observe: must be a string or a list of strings", self.fails("--config", config))
+
+    def test_calls_are_spans_below_containerds_and_arrive_before_it_ends(self):
+        trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+        with Collector() as collector:
+            daemon = self.serve(environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+                                             "OTEL_BSP_SCHEDULE_DELAY": "3600000"})
+            identifier, bundle = self.bundle()
+            with TracedClient(shim.start(identifier, bundle), f"00-{trace}-{parent}-01") as client:
+                task = played.Task(client, identifier, bundle)
+                task.create()
+                task.start()
+                with self.assertRaises(ttrpc.Failure):
+                    task.start()
+            self.assertEqual(collector.spans, [])
+            self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(collector.paths, {"/v1/traces"})
+        spans = [span for span in collector.spans if span["traceId"] == trace]
+        self.assertEqual([span["name"].rpartition("/")[2] for span in spans], ["Create", "Start", "Start"])
+        self.assertEqual({span["parentSpanId"] for span in spans}, {parent})
+        self.assertEqual([span.get("status", {}).get("code", 0) for span in spans], [0, 0, 2])
+
+    def test_it_is_not_ready_while_it_ends_and_ends_without_a_collector_that_hangs(self):
+        with socket.socket() as hanging:
+            hanging.bind(("127.0.0.1", 0))
+            hanging.listen()
+            daemon = self.observed(environment={
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{hanging.getsockname()[1]}"})
+            self.running()
+            self.assertEqual(get(self.where, "/readyz")[0], 200)
+            daemon.process.send_signal(signal.SIGTERM)
+            until(lambda: get(self.where, "/readyz")[0] == 503, "it is not ready")
+            self.assertIn("ending", get(self.where, "/readyz")[1])
+            self.assertEqual(daemon.stop(0), 0)
 
 
 class SandboxTest(DaemonTest):

@@ -16,6 +16,7 @@
 #include "wasmoor/node/records.h"
 #include "wasmoor/sandbox/pod.h"
 #include "wasmoor/sandbox/sandbox.h"
+#include "wasmoor/ttrpc/server.h"
 
 namespace wasmoor::node {
 
@@ -35,6 +36,8 @@ struct Settings {
   std::string socket_directory;
   std::string state_directory;  // For Records.
   MakeParts make_parts;
+  // Is told of the calls of all sandboxes' task services; may be empty.
+  ttrpc::CallHook calls = {};
   // Hears what an operator should know: of which sandbox (null: of none), and a line without its
   // end. May be empty.
   std::function<void(task::LogLevel, const Key*, std::string_view)> log;

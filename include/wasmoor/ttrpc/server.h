@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/loop/loop.h"
@@ -16,6 +18,13 @@ enum class Peers : uint8_t {
   kAny,     // Whoever can reach the socket.
   kTrusted  // Root and the user of this process; others are hung up on.
 };
+
+// Is told of each call that a service is about to get, with the payload of its request, both valid
+// while it runs. What it gives back, which may be empty, is called once, when the call is over:
+// with null if the answer was good, with the error that was answered, or with kCancelled if the
+// client was gone before. Neither of them uses the server.
+using CallHook =
+    std::function<std::function<void(const Error*)>(const CallInfo&, std::string_view)>;
 
 // Serves calls on the connections that its sockets take, all on the thread of the loop.
 //
@@ -36,6 +45,10 @@ class Server {
   // service must outlive the server.
   Status Add(std::unique_ptr<Service> service);
   Status Add(Service& service);
+
+  // From now on `hook` is told of every call that begins, on all connections; it may be called
+  // until the server is destroyed and has ended its calls. Null: nobody.
+  void OnCalls(CallHook hook);
 
   // Takes connections from a stream socket that listens.
   Status Listen(os::Fd listening);

@@ -13,12 +13,6 @@
 
 namespace wasmoor::cmd {
 
-// What a ttrpc server tells of each call, with its payload, before the service has it. What it gets
-// back it calls once, when the call is over: with null if it was answered well, with the error, or
-// with kCancelled if the client left before.
-using CallHook =
-    std::function<std::function<void(const Error*)>(const ttrpc::CallInfo&, std::string_view)>;
-
 // Counts, times and traces the calls of containerd's task services. Loop thread only; outlives the
 // servers that tell it.
 class CallWatch {
@@ -31,6 +25,7 @@ class CallWatch {
   // metadata). But for Wait, which takes as long as a container lives. Null: no more.
   void Trace(telemetry::Tracer* tracer) { tracer_ = tracer; }
 
+  // A ttrpc::CallHook.
   std::function<void(const Error*)> OnCall(const ttrpc::CallInfo& info, std::string_view payload);
 
  private:

@@ -59,6 +59,31 @@ Status SetState(const std::string& path, DaemonConfig* config) {
   return SetPath(path, kMostState, &config->state);
 }
 
+// Whether a TCP socket can be had there is seen when it is made.
+Status SetObserve(const std::vector<std::string>& all, DaemonConfig* config) {
+  std::string path;
+  for (const std::string& where : all) {
+    if (where.starts_with('/')) {
+      TRY(SetPath(where, kMostPath, &path));
+    } else if (where.find(':') == std::string::npos) {
+      return Fail(Code::kInvalidArgument,
+                  "must be ADDRESS:PORT, as 127.0.0.1:9464, or the absolute path of a socket, is "
+                  "'{}'",
+                  where);
+    }
+  }
+  config->observe = all;
+  return {};
+}
+
+Status SetObserve(const Value& value, DaemonConfig* config) {
+  if (const auto* all = std::get_if<std::vector<std::string>>(&value))
+    return SetObserve(*all, config);
+  if (const auto* one = std::get_if<std::string>(&value))
+    return SetObserve(std::vector{*one}, config);
+  return Fail(Code::kInvalidArgument, "must be a string or a list of strings");
+}
+
 struct DaemonSetting {
   std::string_view key;
   Status (*set)(const std::string& text, DaemonConfig* config);
@@ -72,6 +97,7 @@ constexpr std::array kSettings = {
 Status SetOne(const std::string& key, const Value& value, DaemonConfig* config) {
   if (key.starts_with(kSandbox))
     return task::Set(key.substr(kSandbox.size()), value, &config->sandbox);
+  if (key == "observe") return SetObserve(value, config);
   for (const DaemonSetting& setting : kSettings) {
     if (setting.key != key) continue;
     const auto* text = std::get_if<std::string>(&value);
@@ -113,6 +139,7 @@ Result<DaemonConfig> ReadDaemonConfig(const DaemonFlags& flags) {
   for (const auto& [name, flag] : given) {
     if (!flag.first->empty()) TRY_AS(flag.second(*flag.first, &config), "{}", name);
   }
+  if (!flags.observe.empty()) TRY_AS(SetObserve(flags.observe, &config), "--observe");
   return config;
 }
 

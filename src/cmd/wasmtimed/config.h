@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cmd/runtime/log.h"
 #include "cmd/shim_line/daemon_socket.h"
@@ -17,6 +18,7 @@ struct DaemonConfig {
   std::string controller = "/run/wasmoor/wasmtimed/controller.sock";
   std::string containerd = "/run/containerd/containerd.sock";  // Whose sandbox controller it is.
   std::string state = "/run/wasmoor/wasmtimed";
+  std::vector<std::string> observe;  // Where metrics and health are served: as Observation::Serve.
   task::LogLevel log_level = task::LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   task::Options sandbox;  // Of sandboxes whose runtime has no options of its own.
@@ -30,6 +32,7 @@ struct DaemonConfig {
 // What the command line says, as text; empty where it says nothing. It has the last word.
 struct DaemonFlags {
   std::string config, listen, controller, state, log_level, log_format;
+  std::vector<std::string> observe;
 };
 
 // The defaults, then the file (--config, or kUsualFile if that exists), then the flags.

@@ -1,5 +1,6 @@
 #include "cmd/wasmtimed/daemon.h"
 
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -19,6 +21,7 @@
 
 #include "cmd/shim_line/address.h"
 #include "cmd/wasmtimed/daemon_log.h"
+#include "cmd/wasmtimed/observation.h"
 #include "cmd/wasmtimed/process_host.h"
 #include "cmd/wasmtimed/service_manager.h"
 #include "wasmoor/controller/controller.h"
@@ -35,6 +38,8 @@ namespace {
 
 // For everything that runs to be killed and containerd to be told; a service manager waits longer.
 constexpr std::chrono::seconds kMostEnding{20};
+// Then, for the last traces to reach their collector.
+constexpr std::chrono::seconds kMostTelling{2};
 
 // This process as a daemon of containers needs it.
 Status SettleDaemon() {
@@ -58,13 +63,18 @@ class Daemon {
         config_(std::move(config)),
         service_manager_(std::move(service_manager)),
         log_(config_.log_level, config_.log_format) {}
-  ~Daemon() { RemoveSockets(); }
+  ~Daemon() {
+    RemoveSockets();
+    if (observation_) observation_->Forget();
+  }
 
   Status Run();
 
  private:
   Result<os::Fd> Take(std::initializer_list<const char*> names, const std::string& path,
                       std::string_view flag);
+  Status OpenSandboxes();
+  Status Observe();
   Status Listen();
   void RemoveSockets();
   Status WatchSignals();
@@ -82,6 +92,7 @@ class Daemon {
   ServiceManager service_manager_;
   DaemonLog log_;
   std::unique_ptr<loop::Loop> loop_;
+  std::unique_ptr<Observation> observation_;  // Is told by all below.
   std::unique_ptr<ProcessHost> host_;
   std::unique_ptr<node::Sandboxes> sandboxes_;
   std::unique_ptr<node::Manager> manager_;
@@ -99,23 +110,12 @@ class Daemon {
 Status Daemon::Run() {
   loop_ = TRY(loop::Loop::Create());
   TRY(WatchSignals());
+  observation_ = std::make_unique<Observation>(
+      *loop_, [this](std::string_view line) { log_.Write(task::LogLevel::kWarning, line); });
+  observation_->Trace([](const char* name) { return ::getenv(name); });
   host_ = std::make_unique<ProcessHost>(*loop_, program_, log_);
   TRY_AS(host_->Prepare(), "the host of guests");
-  sandboxes_ = TRY(node::Sandboxes::Open(
-      {.loop = *loop_,
-       .socket_directory = config_.SocketDirectory(),
-       .state_directory = config_.SandboxDirectory(),
-       .make_parts = [host = host_.get()](
-                         const node::Place& place,
-                         sandbox::Listener& listener) { return host->Make(place, listener); },
-       .log = [this](task::LogLevel level, const node::Key* key,
-                     std::string_view line) { log_.Write(level, line, key); },
-       .on_activity = [host = host_.get()] { host->OnActivity(); }}));
-  TRY(sandboxes_->ForgetRest([this](const node::Record& record) {
-    log_.Write(task::LogLevel::kWarning,
-               "a daemon that ended has left it; containerd has its containers removed",
-               &record.place.key);
-  }));
+  TRY(OpenSandboxes());
   manager_ = std::make_unique<node::Manager>(*sandboxes_, config_.sandbox);
   server_ = std::make_unique<ttrpc::Server>(*loop_);
   TRY(manager_->AddTo(server_.get()));
@@ -127,11 +127,39 @@ Status Daemon::Run() {
   controller_server_ = std::make_unique<grpc::Server>(*loop_);
   TRY(controller_server_->Add(*controller_));
   TRY(Listen());
+  TRY(Observe());
   log_.Write(task::LogLevel::kInfo, fmt::format("serving at {}", config_.listen));
+  observation_->BecomeReady({});
   service_manager_.Tell("READY=1\n" + StatusLine());
   KeepAlive();
   loop_->Run();
   log_.Write(task::LogLevel::kInfo, "ended");
+  return {};
+}
+
+Status Daemon::OpenSandboxes() {
+  sandboxes_ = TRY(node::Sandboxes::Open(
+      {.loop = *loop_,
+       .socket_directory = config_.SocketDirectory(),
+       .state_directory = config_.SandboxDirectory(),
+       .make_parts = observation_->Counted(
+           [host = host_.get()](const node::Place& place, sandbox::Listener& listener) {
+             return host->Make(place, listener);
+           }),
+       .calls = observation_->calls(),
+       .log = [this](task::LogLevel level, const node::Key* key,
+                     std::string_view line) { log_.Write(level, line, key); },
+       .on_activity = [host = host_.get()] { host->OnActivity(); }}));
+  return sandboxes_->ForgetRest([this](const node::Record& record) {
+    log_.Write(task::LogLevel::kWarning,
+               "a daemon that ended has left it; containerd has its containers removed",
+               &record.place.key);
+  });
+}
+
+Status Daemon::Observe() {
+  observation_->Watch({.sandboxes = *sandboxes_, .hosts = host_->hosts(), .events = {}});
+  for (const std::string& where : config_.observe) TRY(observation_->Serve(where));
   return {};
 }
 
@@ -193,11 +221,15 @@ void Daemon::Reload() {
     log_.Write(task::LogLevel::kError,
                fmt::format("the settings stay as they were: {}", fresh.error().message()));
   } else {
-    for (const auto& [name, is, was] : {std::tuple("listen", &fresh->listen, &config_.listen),
-                                        std::tuple("state", &fresh->state, &config_.state)}) {
-      if (*is != *was)
+    const auto observe = [](const DaemonConfig& config) {
+      return config.observe.empty() ? "off" : fmt::format("{}", fmt::join(config.observe, ", "));
+    };
+    for (const auto& [name, is, was] : {std::tuple("listen", fresh->listen, config_.listen),
+                                        std::tuple("state", fresh->state, config_.state),
+                                        std::tuple("observe", observe(*fresh), observe(config_))}) {
+      if (is != was)
         log_.Write(task::LogLevel::kWarning,
-                   fmt::format("{} is {} only after a restart; it stays {}", name, *is, *was));
+                   fmt::format("{} is {} only after a restart; it stays {}", name, is, was));
     }
     log_.Change(fresh->log_level, fresh->log_format);
     config_.sandbox = fresh->sandbox;
@@ -208,6 +240,7 @@ void Daemon::Reload() {
 
 void Daemon::End(int signal) {
   if (ending_.pending()) return loop_->Stop();
+  observation_->BecomeReady(Fail(Code::kUnavailable, "the daemon is ending"));
   service_manager_.Tell("STOPPING=1");
   log_.Write(task::LogLevel::kInfo,
              fmt::format("ending by signal {}: what runs in {} sandboxes is killed", signal,
@@ -219,7 +252,8 @@ void Daemon::End(int signal) {
     log_.Write(task::LogLevel::kWarning, "not everything has ended; it is not waited for");
     loop_->Stop();
   });
-  sandboxes_->Stop([this](const Status&) { loop_->Stop(); });
+  sandboxes_->Stop(
+      [this](const Status&) { observation_->Flush(kMostTelling, [this] { loop_->Stop(); }); });
 }
 
 void Daemon::KeepAlive() {

@@ -114,7 +114,7 @@ node::MakeParts Observation::Counted(node::MakeParts make) {
   };
 }
 
-CallHook Observation::calls() {
+ttrpc::CallHook Observation::calls() {
   return [this](const ttrpc::CallInfo& info, std::string_view payload) {
     return calls_.OnCall(info, payload);
   };
@@ -156,7 +156,8 @@ void Observation::CollectNode(Page& page) const {
   page.Begin(Kind::kGauge, "wasmoor_node_containers", "Containers held, by their state.");
   for (const sandbox::State state : kStates)
     page.Add({{"state", sandbox::StateName(state)}}, Value(containers[static_cast<size_t>(state)]));
-  Write(page, Kind::kGauge, "wasmoor_host_guests", "Guests in the hosts, as threads of theirs.",
+  Write(page, Kind::kGauge, "wasmoor_host_guests",
+        "Guests that hosts have, those included that have ended and are not deleted.",
         Value(sources_->hosts.guests()));
   Write(page, Kind::kGauge, "wasmoor_host_processes", "Hosts of guests.",
         Value(sources_->hosts.pids().size()));

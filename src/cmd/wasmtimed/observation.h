@@ -19,6 +19,7 @@
 #include "wasmoor/telemetry/observer.h"
 #include "wasmoor/telemetry/otlp.h"
 #include "wasmoor/telemetry/trace.h"
+#include "wasmoor/ttrpc/server.h"
 
 namespace wasmoor::cmd {
 
@@ -51,7 +52,7 @@ class Observation {
   // Counts how processes end. For node::Settings::make_parts.
   node::MakeParts Counted(node::MakeParts make);
   // For the sandboxes' servers. It refers to this.
-  CallHook calls();
+  ttrpc::CallHook calls();
 
   // What is asked at a scrape; outlives this, or is taken back by Forget.
   struct Sources {

@@ -32,6 +32,8 @@ class ProcessHost {
   // For node::Settings.
   Result<node::Parts> Make(const node::Place& place, sandbox::Listener& listener);
   void OnActivity();
+  // After Prepare.
+  const sandbox::Hosts& hosts() const { return *hosts_; }
 
  private:
   Result<std::shared_ptr<const jail::Containers>> ContainersIn(const std::string& name_space);

@@ -24,11 +24,16 @@ constexpr std::array<About::Pair, 2> kStatuses = {{
     {"2", "The command line is wrong"},
 }};
 
-constexpr std::array<About::Pair, 4> kEnvironment = {{
+constexpr std::array<About::Pair, 8> kEnvironment = {{
     {"NOTIFY_SOCKET", "Who is told that it is ready (sd_notify(3))"},
     {"WATCHDOG_USEC", "How often it must say that it is alive (sd_watchdog_enabled(3))"},
     {"LISTEN_FDS", "Sockets that are open already (sd_listen_fds(3)): 'manager' and 'controller'"},
     {"WASMOOR_CACHE_DIR", "Folder of the compiled modules, an absolute path"},
+    {"OTEL_EXPORTER_OTLP_ENDPOINT",
+     "Collector that gets traces, as OTLP over HTTP: http://127.0.0.1:4318; none: no traces"},
+    {"OTEL_EXPORTER_OTLP_HEADERS", "What is sent with every request to it: NAME=VALUE,..."},
+    {"OTEL_TRACES_SAMPLER", "Which calls are traced, with OTEL_TRACES_SAMPLER_ARG"},
+    {"OTEL_SERVICE_NAME", "What traces call it, with OTEL_RESOURCE_ATTRIBUTES"},
 }};
 
 constexpr std::array<About::Pair, 2> kExamples = {{

@@ -51,6 +51,9 @@ class HostedContainer::ExecProcess : public HostedProcess {
          });
   }
 
+  // Its start was asked for, and has not failed.
+  bool begun() const { return begun_; }
+
  private:
   InprocParts& parts_;
   HostedContainer& container_;
@@ -151,7 +154,7 @@ void HostedContainer::RemoveProcess(std::string_view exec_id, Done<Exit> done) {
                                                      "\"{}\": not found",
                                                      exec_id, id()));
   const ProcessInfo info = found->second->info();
-  if (info.state != State::kStopped && info.pid != 0)
+  if (info.state != State::kStopped && (info.pid != 0 || found->second->begun()))
     return parts_.Answer<Exit>(std::move(done),
                                Fail(Code::kFailedPrecondition, "cannot delete a running process"));
   std::shared_ptr<ExecProcess> gone = std::move(found->second);

@@ -10,6 +10,7 @@
 
 #include "jail/terminal.h"
 #include "sandbox/stdio/target.h"
+#include "wasmoor/host/host.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::sandbox {
@@ -144,6 +145,11 @@ void HostedProcess::Make(std::shared_ptr<HostLink> link, host::Order order, cons
     descriptors.push_back(module);
     order.mutable_create()->set_module_given(true);
   }
+  if (order.ByteSizeLong() > host::kMostInMessage)
+    return parts_.Answer<void>(std::move(done),
+                               Fail(Code::kInvalidArgument,
+                                    "its arguments and its environment have more than {} bytes",
+                                    host::kMostInMessage));
   made_ = std::move(done);
   link_->Register(guest_, this);
   if (!stdio_) return link_->Send(order, descriptors);
@@ -187,6 +193,8 @@ void HostedProcess::OnNote(const host::Note& note) {
     case host::Note::kGone: {
       at_host_ = false;
       link_->Forget(guest_);
+      for (auto& [number, asked] : std::exchange(questions_, {}))
+        asked(Fail(Code::kNotFound, "process already finished"));
       const Done<void> done = std::exchange(removed_, nullptr);
       if (done) done({});
       return;

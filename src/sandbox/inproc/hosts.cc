@@ -29,6 +29,13 @@ Status MakeRoom(const os::Fd& socket) {
   return {};
 }
 
+host::Order RemovalOf(uint64_t guest) {
+  host::Order order;
+  order.set_guest(guest);
+  order.mutable_remove();
+  return order;
+}
+
 std::vector<std::string> EnvironmentForHost() {
   std::vector<std::string> variables;
   for (char** one = environ; *one != nullptr; ++one) {
@@ -81,6 +88,7 @@ void HostLink::Receive() {
   constexpr int kMostAtOnce = 64;
   for (int i = 0; i < kMostAtOnce; ++i) {
     auto message = os::ReceiveMessage(connection_, kMostNote);
+    if (!message && message.error().code() == Code::kOutOfRange) continue;
     if (!message) return Lose();
     if (!*message) return;
     host::Note note;
@@ -90,7 +98,10 @@ void HostLink::Receive() {
       continue;
     }
     const auto owner = owners_.find(note.guest());
-    if (owner != owners_.end()) owner->second->OnNote(note);
+    if (owner != owners_.end())
+      owner->second->OnNote(note);
+    else if (note.has_made())
+      Send(RemovalOf(note.guest()));  // Whoever wanted it has gone meanwhile.
   }
 }
 
