@@ -70,6 +70,7 @@ uint32_t MostDescriptors(const oci::Process& process, uint32_t most) {
 
 Result<std::optional<ReadyGuest>> GuestSetup::Run(wasm::TickHandler* on_tick,
                                                   wasm::MemoryPool* pool) {
+  modules_ = common_.modules.count();
   TRY(jail::SeparateFiles());
   for (const int number : order_.given) given_.emplace_back(number);
   LookAtTable();
@@ -176,7 +177,7 @@ Result<bool> GuestSetup::FindModule() {
   entry_ = container::ParseEntrypoint(request_->process.args.front());
   program::Source source = TRY(container::OpenProgram(*request_, *entry_));
   const wasm::ModuleHash hash = TRY_AS(common_.cache.HashFile(source.file), "{}", source.name);
-  module_ = order_.module ? order_.module : common_.modules.Find(hash);
+  module_ = order_.module ? order_.module : common_.modules.Find(hash, modules_);
   if (module_) return true;
   wanted_.emplace(ModuleWanted{hash, std::move(source)});
   return false;

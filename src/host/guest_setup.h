@@ -77,6 +77,7 @@ class GuestSetup {
 
   const Common& common_;
   GuestOrder order_;
+  uint64_t modules_ = 0;        // ModuleTable::count() when its descriptor table was copied.
   std::vector<int> inherited_;  // Descriptors of the process, and not of this guest's order.
   oci::Bundle bundle_;
   std::optional<oci::Process> process_;  // Of exec.

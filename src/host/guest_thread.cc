@@ -146,9 +146,6 @@ void GuestThread::Run(ReadyGuest ready) {
   GiveStackBack();
   container::GuestEnd end;
   if (WaitForStart()) {
-    Note started = NoteOf(guest_);
-    started.mutable_started();
-    common_.notes.Post(std::move(started));
     end = container::RunGuest(*ready.guest, ready.plan, ready.limits_tell,
                               ready.streams.output().get(), ready.streams.error().get());
   } else {

@@ -5,7 +5,8 @@
 namespace wasmoor::host {
 
 void Loading::Load(const wasm::ModuleHash& hash, program::Source source, Done done) {
-  if (Loaded loaded = common_.modules.Find(hash)) return done(std::move(loaded));
+  if (Loaded loaded = common_.modules.Find(hash, common_.modules.count()))
+    return done(std::move(loaded));
   auto& load = loads_[hash];
   if (load) return load->waiting.push_back(std::move(done));
   load = std::make_unique<UnderWay>(loop_);

@@ -5,10 +5,15 @@
 
 namespace wasmoor::host {
 
-ModuleTable::Loaded ModuleTable::Find(const wasm::ModuleHash& module) const {
+uint64_t ModuleTable::count() const {
+  const std::lock_guard lock(mutex_);
+  return count_;
+}
+
+ModuleTable::Loaded ModuleTable::Find(const wasm::ModuleHash& module, uint64_t count) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(module);
-  if (found == entries_.end()) return nullptr;
+  if (found == entries_.end() || found->second.number > count) return nullptr;
   found->second.used = ++uses_;
   return found->second.loaded;
 }
@@ -23,7 +28,7 @@ void ModuleTable::Keep(const wasm::ModuleHash& module, Loaded loaded) {
     dropped = std::move(oldest->second.loaded);
     entries_.erase(oldest);
   }
-  entries_[module] = Entry{std::move(loaded), ++uses_};
+  entries_[module] = Entry{std::move(loaded), ++count_, ++uses_};
 }
 
 size_t ModuleTable::size() const {

@@ -146,10 +146,10 @@ void HostedProcess::Make(std::shared_ptr<HostLink> link, host::Order order, cons
     order.mutable_create()->set_module_given(true);
   }
   if (order.ByteSizeLong() > host::kMostInMessage)
-    return parts_.Answer<void>(std::move(done),
-                               Fail(Code::kInvalidArgument,
-                                    "its arguments and its environment have more than {} bytes",
-                                    host::kMostInMessage));
+    return parts_.Answer<void>(
+        std::move(done),
+        Fail(Code::kInvalidArgument, "its arguments and its environment have more than {} bytes",
+             host::kMostInMessage));
   made_ = std::move(done);
   link_->Register(guest_, this);
   if (!stdio_) return link_->Send(order, descriptors);
@@ -182,13 +182,6 @@ void HostedProcess::OnNote(const host::Note& note) {
     case host::Note::kNotMade: return OnMade(tl::unexpected(ErrorOf(note.not_made())), 0);
     case host::Note::kNeedsProcess:
       return OnMade(Fail(Code::kUnimplemented, "{}", note.needs_process()), 0);
-    case host::Note::kStarted: {
-      starting_ = false;
-      state_ = State::kRunning;
-      const Done<pid_t> done = std::exchange(started_, nullptr);
-      if (done) done(thread_);
-      return;
-    }
     case host::Note::kEnded: return OnEnded(note.ended());
     case host::Note::kGone: {
       at_host_ = false;
@@ -214,17 +207,14 @@ void HostedProcess::OnLost() {
   const Error lost(Code::kAborted, "the host of the guest has died; its log says why");
   if (made_) return OnMade(tl::unexpected(lost), 0);
   for (auto& [number, done] : std::exchange(questions_, {})) done(tl::unexpected(lost));
-  if (const Done<pid_t> done = std::exchange(started_, nullptr)) done(tl::unexpected(lost));
+  if (started_) TellStarted(started_.get(), thread_);
   if (!ended_) Conclude({kSignalStatus + SIGKILL, std::chrono::system_clock::now()});
   if (const Done<void> done = std::exchange(removed_, nullptr)) done({});
 }
 
 void HostedProcess::OnEnded(const host::Ended& ended) {
   ended_ = Exit{ended.status(), TimeOf(ended.at())};
-  if (started_) {
-    const Done<pid_t> done = std::exchange(started_, nullptr);
-    done(Fail(Code::kFailedPrecondition, "the process has ended before its start"));
-  }
+  if (started_) TellStarted(started_.get(), thread_);
   if (ended.out_of_memory()) parts_.listener.OnOutOfMemory(id_);
   if (ended.unread()) HoldForReaders();
   if (!stdio_) return Conclude(*ended_);
@@ -262,15 +252,24 @@ ProcessInfo HostedProcess::info() const {
 }
 
 void HostedProcess::Start(Done<pid_t> done) {
-  if (state_ != State::kCreated || starting_)
-    return parts_.Answer<pid_t>(std::move(done),
-                                Fail(Code::kFailedPrecondition, "cannot start a process that is {}",
-                                     starting_ ? "being started" : StateName(state_)));
-  starting_ = true;
-  started_ = std::move(done);
+  if (state_ != State::kCreated)
+    return parts_.Answer<pid_t>(
+        std::move(done),
+        Fail(Code::kFailedPrecondition, "cannot start a process that is {}", StateName(state_)));
+  if (ended_)
+    return parts_.Answer<pid_t>(
+        std::move(done), Fail(Code::kFailedPrecondition, "the process has ended before its start"));
+  state_ = State::kRunning;
   host::Order order = OrderFor();
   order.mutable_start();
   link_->Send(order);
+  // It waits for nothing but that. Answered when the loop goes on, or its end is told before.
+  started_ = std::make_shared<Done<pid_t>>(std::move(done));
+  parts_.loop.Post([started = started_, pid = thread_] { TellStarted(started.get(), pid); });
+}
+
+void HostedProcess::TellStarted(Done<pid_t>* started, pid_t pid) {
+  if (const Done<pid_t> done = std::exchange(*started, nullptr)) done(pid);
 }
 
 Status HostedProcess::Kill(int signal) {

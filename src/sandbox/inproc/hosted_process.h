@@ -70,6 +70,7 @@ class HostedProcess : public Process, private GuestOwner {
   host::Order OrderFor() const;
   void OnNote(const host::Note& note) override;
   void OnLost() override;
+  static void TellStarted(Done<pid_t>* started, pid_t pid);
   void OnMade(const Status& made, pid_t thread);
   void OnEnded(const host::Ended& ended);
   void HoldForReaders();
@@ -86,11 +87,11 @@ class HostedProcess : public Process, private GuestOwner {
   os::Fd slave_;                  // Its other side, until then.
   std::unique_ptr<Stdio> stdio_;  // Where a stream is more than a FIFO.
   State state_ = State::kCreated;
-  bool starting_ = false, lost_ = false;
+  bool lost_ = false;
+  std::shared_ptr<Done<pid_t>> started_;  // To be answered, once.
   pid_t thread_ = 0;
   std::optional<Exit> ended_;
   Done<void> made_, removed_;
-  Done<pid_t> started_;
   std::vector<Done<Exit>> waiting_;
   uint64_t last_question_ = 0;
   std::map<uint64_t, Done<cgroup::Stats>> questions_;
