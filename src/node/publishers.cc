@@ -8,6 +8,12 @@ namespace {
 // Of thousands of sandboxes, while containerd is started again; some hundred bytes each.
 constexpr size_t kMostWaiting = 100'000;
 
+void Add(const containerd::Publisher& publisher, EventCounts* sum) {
+  sum->published += publisher.counts().confirmed;
+  sum->failed += publisher.counts().dropped;
+  sum->waiting += publisher.waiting();
+}
+
 }  // namespace
 
 std::shared_ptr<containerd::Publisher> Publishers::For(const Place& place) {
@@ -26,9 +32,17 @@ std::shared_ptr<containerd::Publisher> Publishers::For(const Place& place) {
 }
 
 void Publishers::DropUnused() {
-  std::erase_if(publishers_, [](const auto& named) {
-    return named.second.use_count() == 1 && named.second->waiting() == 0;
+  std::erase_if(publishers_, [this](const auto& named) {
+    const bool is_unused = named.second.use_count() == 1 && named.second->waiting() == 0;
+    if (is_unused) Add(*named.second, &of_dropped_);
+    return is_unused;
   });
+}
+
+EventCounts Publishers::counts() const {
+  EventCounts all = of_dropped_;
+  for (const auto& [name, publisher] : publishers_) Add(*publisher, &all);
+  return all;
 }
 
 void Publishers::OnIdle(std::function<void()> done) {

@@ -9,6 +9,7 @@
 
 #include "wasmoor/containerd/publisher.h"
 #include "wasmoor/node/place.h"
+#include "wasmoor/node/sandboxes.h"
 
 namespace wasmoor::node {
 
@@ -22,6 +23,8 @@ class Publishers {
 
   std::shared_ptr<containerd::Publisher> For(const Place& place);
   void DropUnused();
+  // Of all there are and were.
+  EventCounts counts() const;
   // Calls `done` once, from the loop: when everything is told, or after the patience of one try.
   void OnIdle(std::function<void()> done);
 
@@ -31,6 +34,7 @@ class Publishers {
   loop::Loop& loop_;
   const std::function<void(std::string_view)> warn_;
   std::map<Name, std::shared_ptr<containerd::Publisher>> publishers_;
+  EventCounts of_dropped_;
   loop::Timer patience_;
 };
 

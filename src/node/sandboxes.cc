@@ -60,6 +60,7 @@ class Sandboxes::Parts {
   std::vector<Summary> List() const;
   Status ForgetRest(const std::function<void(const Record&)>& left);
   size_t size() const { return held_.size(); }
+  EventCounts events() const { return publishers_.counts(); }
   const Records& records() const { return records_; }
 
  private:
@@ -333,6 +334,7 @@ void Sandboxes::Remove(const Key& key, Done<void> done) { parts_->Remove(key, st
 void Sandboxes::Stop(Done<void> done) { parts_->Stop(std::move(done)); }
 std::vector<Sandboxes::Summary> Sandboxes::List() const { return parts_->List(); }
 size_t Sandboxes::size() const { return parts_->size(); }
+EventCounts Sandboxes::events() const { return parts_->events(); }
 std::string Sandboxes::DirectoryOf(const Key& key) const {
   return parts_->records().DirectoryOf(key);
 }

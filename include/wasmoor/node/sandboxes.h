@@ -47,6 +47,13 @@ struct Settings {
   std::chrono::milliseconds between_looks = std::chrono::seconds(10);
 };
 
+// What became of the events that containerd is to be told, of all sandboxes.
+struct EventCounts {
+  uint64_t published = 0;  // Confirmed by containerd.
+  uint64_t failed = 0;     // Dropped: refused, or too many waited.
+  size_t waiting = 0;
+};
+
 // A container that was there and is removed.
 struct Ended {
   pid_t pid = 0;
@@ -105,6 +112,7 @@ class Sandboxes {
   };
   std::vector<Summary> List() const;
   size_t size() const;
+  EventCounts events() const;
   // Where a sandbox may keep files of its own while it is there.
   std::string DirectoryOf(const Key& key) const;
 

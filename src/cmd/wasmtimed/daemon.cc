@@ -158,7 +158,9 @@ Status Daemon::OpenSandboxes() {
 }
 
 Status Daemon::Observe() {
-  observation_->Watch({.sandboxes = *sandboxes_, .hosts = host_->hosts(), .events = {}});
+  observation_->Watch({.sandboxes = *sandboxes_, .hosts = host_->hosts(), .events = [this] {
+                         return sandboxes_->events();
+                       }});
   for (const std::string& where : config_.observe) TRY(observation_->Serve(where));
   return {};
 }

@@ -184,7 +184,7 @@ void Observation::CollectProcesses(Page& page) const {
 }
 
 void Observation::CollectEvents(Page& page) const {
-  const EventCounts counts = sources_->events();
+  const node::EventCounts counts = sources_->events();
   Write(page, Kind::kCounter, "wasmoor_containerd_events_published_total",
         "Events that containerd has confirmed.", Value(counts.published));
   Write(page, Kind::kCounter, "wasmoor_containerd_events_failed_total",

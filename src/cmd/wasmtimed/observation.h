@@ -23,13 +23,6 @@
 
 namespace wasmoor::cmd {
 
-// What became of the events that containerd is to be told, of all sandboxes.
-struct EventCounts {
-  uint64_t published = 0;  // Confirmed by containerd.
-  uint64_t failed = 0;     // Dropped: refused, or too many waited.
-  size_t waiting = 0;
-};
-
 // How an operator sees what the node's daemon does: metrics and health over HTTP, traces to a
 // collector. All of it is off until Serve and Trace are called, and counting costs little. Loop
 // thread only; outlives the sandboxes and the servers.
@@ -58,7 +51,7 @@ class Observation {
   struct Sources {
     const node::Sandboxes& sandboxes;
     const sandbox::Hosts& hosts;
-    std::function<EventCounts()> events;  // May be empty.
+    std::function<node::EventCounts()> events;  // May be empty.
   };
   void Watch(Sources sources) { sources_.emplace(std::move(sources)); }
   void Forget() { sources_.reset(); }

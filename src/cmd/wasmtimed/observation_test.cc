@@ -88,7 +88,7 @@ class ObservationTest : public node::NodeTest {
   std::string socket_ = scratch / "metrics.sock";
   std::vector<std::string> said_;
   MadeUpHosts hosts_;
-  EventCounts events_ = {.published = 5, .failed = 1, .waiting = 2};
+  node::EventCounts events_ = {.published = 5, .failed = 1, .waiting = 2};
   Observation observation_{*loop, [this](std::string_view line) { said_.emplace_back(line); }};
 };
 
