@@ -186,6 +186,8 @@ void GuestThread::Stop(int signal) {
   changed_.notify_all();
 }
 
+void GuestThread::Nudge() { ::pthread_kill(handle_, SIGURG); }
+
 void GuestThread::Pause() {
   const std::lock_guard lock(mutex_);
   paused_ = true;
@@ -246,9 +248,9 @@ wasm::Usage GuestThread::usage() const {
 }
 
 // Once it is known to be gone the kernel may give its number to the next thread.
-bool GuestThread::IsGone() {
+bool GuestThread::IsGone(bool is_reused) {
   if (joined_) return true;
-  if (number_ == 0 || !os::IsThreadGone(number_)) return false;
+  if (number_ == 0 || (!is_reused && !os::IsThreadGone(number_))) return false;
   if (!joined_) ::pthread_join(handle_, nullptr);
   joined_ = true;
   return true;

@@ -28,6 +28,7 @@ class GuestThread : private wasm::TickHandler {
   GuestThread& operator=(const GuestThread&) = delete;
   ~GuestThread() override;
 
+  uint64_t guest() const { return guest_; }
   pid_t thread() const { return number_; }  // 0 until it has told its first note.
   // What was ordered, but for descriptors and the module.
   const std::string& container() const { return container_; }
@@ -37,6 +38,9 @@ class GuestThread : private wasm::TickHandler {
   // As a signal that ends a process does; before Start, too. Kept for a guest that is not there
   // yet.
   void Stop(int signal);
+  // Interrupts a system call in which it waits. The engine does so for as long as it runs the
+  // guest; what the host itself says of the guest's end can meet a pipe that is full, too.
+  void Nudge();
   // From the next tick on, if it computes, and from its next host call on if it waits in one.
   void Pause();
   void Resume();
@@ -50,8 +54,9 @@ class GuestThread : private wasm::TickHandler {
   wasm::Usage usage() const;
   uint64_t memory_limit() const { return memory_limit_; }
 
-  // Nothing is left of its thread, neither here nor in the kernel.
-  bool IsGone();
+  // Nothing is left of its thread, neither here nor in the kernel. `is_reused`: the kernel has
+  // given its number to another thread of this process, and so cannot be asked about this one.
+  bool IsGone(bool is_reused);
 
  private:
   GuestThread(const Common& common, GuestOrder order, std::shared_ptr<wasm::MemoryPool> pool);

@@ -8,8 +8,10 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -28,6 +30,8 @@ using std::chrono::microseconds;
 
 // How soon it is looked whether a thread is gone, and how much later again.
 constexpr microseconds kFirstLook{200}, kLastLook{20'000};
+// How often one that must end and has not is interrupted.
+constexpr std::chrono::milliseconds kNudge{20};
 // What the work on a guest has used is given back to the kernel when there was none for so long.
 constexpr std::chrono::seconds kQuiet{1};
 // Arenas of malloc(3): guests sleep, most of them.
@@ -66,6 +70,8 @@ class Host {
   void OnNotes();
   void OnNote(Note note);
   void TellStats(uint64_t number, const Guest& guest, uint64_t question);
+  void Stop(uint64_t number, Guest& guest, int signal);
+  void Nudge();
   void Remove(uint64_t number, Guest& guest);
   // Its thread has nothing to wait for any more.
   void WatchEnd(uint64_t number, Guest& guest);
@@ -90,9 +96,11 @@ class Host {
     std::function<void()> gone;
   };
   std::vector<Leaving> leaving_;
+  std::map<pid_t, uint64_t> latest_;  // Whose thread has a number, as far as it is known.
   microseconds pause_ = kFirstLook;
   loop::Source messages_, wanted_, notes_;
-  loop::Timer look_, quiet_;
+  std::set<uint64_t> stopping_;
+  loop::Timer look_, quiet_, nudge_;
 };
 
 wasm::EngineOptions EngineFor(const HostOptions& options) {
@@ -201,7 +209,7 @@ void Host::OnOrder(const Order& order, std::vector<os::Fd> given) {
   if (!guest.thread) return;
   switch (order.what_case()) {
     case Order::kStart: return guest.thread->Start();
-    case Order::kSignal: return guest.thread->Stop(order.signal().number());
+    case Order::kSignal: return Stop(order.guest(), guest, order.signal().number());
     case Order::kPause: return guest.thread->Pause();
     case Order::kResume: return guest.thread->Resume();
     case Order::kUpdate: return guest.thread->Change(order.update());
@@ -213,13 +221,30 @@ void Host::OnOrder(const Order& order, std::vector<os::Fd> given) {
   }
 }
 
+void Host::Stop(uint64_t number, Guest& guest, int signal) {
+  guest.thread->Stop(signal);
+  if (guest.ended) return;
+  if (stopping_.empty()) nudge_ = loop_->After(kNudge, [this] { Nudge(); });
+  stopping_.insert(number);
+}
+
+void Host::Nudge() {
+  for (auto one = stopping_.begin(); one != stopping_.end();) {
+    const auto found = guests_.find(*one);
+    const bool waits = found != guests_.end() && found->second.thread && !found->second.ended;
+    if (waits) found->second.thread->Nudge();
+    one = waits ? std::next(one) : stopping_.erase(one);
+  }
+  if (!stopping_.empty()) nudge_ = loop_->After(kNudge, [this] { Nudge(); });
+}
+
 // May be ordered more than once: by who removes the container, and by its pod's end meanwhile.
 void Host::Remove(uint64_t number, Guest& guest) {
   guest.removing = true;
   if (guest.gone) return Finish(number);
   if (!guest.thread) return;
   guest.thread->LetGo();
-  if (!guest.ended) return guest.thread->Stop(SIGKILL);
+  if (!guest.ended) return Stop(number, guest, SIGKILL);
   WatchEnd(number, guest);
 }
 
@@ -236,6 +261,11 @@ void Host::WatchEnd(uint64_t number, Guest& guest) {
 }
 
 void Host::Finish(uint64_t number) {
+  const auto found = guests_.find(number);
+  if (found != guests_.end() && found->second.thread) {
+    const auto latest = latest_.find(found->second.thread->thread());
+    if (latest != latest_.end() && latest->second == number) latest_.erase(latest);
+  }
   guests_.erase(number);
   Note note = NoteOf(number);
   note.mutable_gone();
@@ -359,6 +389,7 @@ void Host::OnNote(Note note) {
     guests_.erase(found);
     return;
   }
+  if (note.has_made()) latest_[note.made().thread()] = number;
   if (note.has_ended()) guest.ended = true;
   Send(note);
   if (!guest.ended) return;
@@ -393,7 +424,10 @@ void Host::Leave(std::shared_ptr<GuestThread> thread, std::function<void()> gone
 void Host::LookWhoIsGone() {
   std::vector<std::function<void()>> gone;
   for (size_t i = 0; i < leaving_.size();) {
-    if (!leaving_[i].thread->IsGone()) {
+    const GuestThread& thread = *leaving_[i].thread;
+    const auto latest = latest_.find(thread.thread());
+    const bool is_reused = latest != latest_.end() && latest->second != thread.guest();
+    if (!leaving_[i].thread->IsGone(is_reused)) {
       ++i;
       continue;
     }
