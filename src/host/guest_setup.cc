@@ -127,23 +127,18 @@ Status GuestSetup::ReadBundle() {
   TRY(CheckForThread(bundle_.spec));
   if (order_.exec) process_ = ToProcess(*order_.exec);
   const oci::Process& process = process_ ? *process_ : *bundle_.spec.process;
+  const bool is_given = order_.create.module_given() && !given_.empty();
+  if (is_given) {
+    given_module_ = std::move(given_.back());
+    given_.pop_back();
+  }
   request_.emplace(jail::ProgramRequest{.container_id = order_.container,
                                         .spec = bundle_.spec,
                                         .process = process,
                                         .root = root_,
                                         .is_first = !order_.exec,
-                                        .made_by = container::WasmExecutor::kName});
-  if (order_.create.module_given() && !given_.empty()) {
-    given_module_ = std::move(given_.back());
-    given_.pop_back();
-    request_.emplace(jail::ProgramRequest{.container_id = order_.container,
-                                          .spec = bundle_.spec,
-                                          .process = process,
-                                          .root = root_,
-                                          .is_first = !order_.exec,
-                                          .made_by = container::WasmExecutor::kName,
-                                          .file = &given_module_});
-  }
+                                        .made_by = container::WasmExecutor::kName,
+                                        .file = is_given ? &given_module_ : nullptr});
   return {};
 }
 

@@ -52,8 +52,6 @@ GuestThread::GuestThread(const Common& common, GuestOrder order,
                          std::shared_ptr<wasm::MemoryPool> pool)
     : common_(common),
       guest_(order.guest),
-      container_(order.container),
-      bundle_(order.bundle),
       pool_(std::move(pool)),
       order_(std::make_unique<GuestOrder>(std::move(order))) {}
 

@@ -30,9 +30,6 @@ class GuestThread : private wasm::TickHandler {
 
   uint64_t guest() const { return guest_; }
   pid_t thread() const { return number_; }  // 0 until it has told its first note.
-  // What was ordered, but for descriptors and the module.
-  const std::string& container() const { return container_; }
-  const std::string& bundle() const { return bundle_; }
 
   void Start();
   // As a signal that ends a process does; before Start, too. Kept for a guest that is not there
@@ -72,7 +69,6 @@ class GuestThread : private wasm::TickHandler {
 
   const Common& common_;
   const uint64_t guest_;
-  const std::string container_, bundle_;
   const std::shared_ptr<wasm::MemoryPool> pool_;  // Of its pod; may be null.
   std::unique_ptr<GuestOrder> order_;
   ModuleTable::Loaded module_;

@@ -103,15 +103,14 @@ class Host {
   loop::Timer look_, quiet_, nudge_;
 };
 
-wasm::EngineOptions EngineFor(const HostOptions& options) {
+wasm::EngineOptions EngineForGuests() {
   wasm::EngineOptions engine{.sharing = wasm::Sharing::kManyGuests,
                              .stack_bytes = kStackBytes,
                              .tick_at_once = true,
                              .parallel_compile = false};
-  engine.pool.instances = options.pool;
-  // Guests of containers live long: what they leave is others' to have.
-  engine.pool.memory_keep_resident = 0;
-  engine.pool.table_keep_resident = 0;
+  // Guests of containers live long: each has its memory mapped for it, and what it leaves is
+  // others' to have.
+  engine.pool.instances = 0;
   return engine;
 }
 
@@ -121,7 +120,7 @@ Status Host::MakeCommon() {
   // What it executes from now on, compilers, needs no right. Its own stay: for the jails.
   TRY(os::LimitBounding(0));
   container::SharedEngine engine{.host = program::NewHost(), .engine = nullptr};
-  wasm::EngineOptions wanted = EngineFor(options_);
+  wasm::EngineOptions wanted = EngineForGuests();
   wanted.host = engine.host.table;
   engine.engine = TRY(options_.engine.create(wanted));
   std::optional<cgroup::Root> groups, thread_groups;

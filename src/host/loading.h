@@ -24,7 +24,6 @@ class Loading {
 
   // `done` may be called before this returns.
   void Load(const wasm::ModuleHash& hash, program::Source source, Done done);
-  size_t under_way() const { return loads_.size(); }
 
  private:
   struct UnderWay {

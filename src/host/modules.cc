@@ -31,9 +31,4 @@ void ModuleTable::Keep(const wasm::ModuleHash& module, Loaded loaded) {
   entries_[module] = Entry{std::move(loaded), ++count_, ++uses_};
 }
 
-size_t ModuleTable::size() const {
-  const std::lock_guard lock(mutex_);
-  return entries_.size();
-}
-
 }  // namespace wasmoor::host

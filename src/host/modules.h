@@ -23,7 +23,6 @@ class ModuleTable {
   // In place of the one that was used longest ago, if there are too many; guests that run it keep
   // theirs.
   void Keep(const wasm::ModuleHash& module, Loaded loaded);
-  size_t size() const;
 
   static constexpr size_t kMost = 256;
 

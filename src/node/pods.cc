@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "wasmoor/loop/answer.h"
+
 namespace wasmoor::node {
 namespace {
 
@@ -66,10 +68,6 @@ class Pods::Parts : public std::enable_shared_from_this<Parts> {
   Pod* At(const controller::Key& key) {
     const auto found = pods.find(key);
     return found == pods.end() ? nullptr : &found->second;
-  }
-  template <typename T>
-  void Answer(Done<T> done, Result<T> result) {
-    loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
   }
 
   Status CreateIt(controller::CreateRequest request);
@@ -172,13 +170,13 @@ Pods::~Pods() = default;
 task::Options Pods::options() const { return parts_->defaults; }
 
 void Pods::Create(controller::CreateRequest request, Done<void> done) {
-  parts_->Answer(std::move(done), parts_->CreateIt(std::move(request)));
+  loop::Answer(parts_->loop, std::move(done), parts_->CreateIt(std::move(request)));
 }
 
 void Pods::Start(const controller::Key& key, Done<PodStatus> done) {
   const auto view = parts_->sandboxes.Find(Own(key));
   if (parts_->At(key) == nullptr || !view)
-    return parts_->Answer<PodStatus>(std::move(done), tl::unexpected(NotThere(key)));
+    return loop::Answer<PodStatus>(parts_->loop, std::move(done), tl::unexpected(NotThere(key)));
   view->pod.Start([weak = std::weak_ptr(parts_), key, answer = AnswerOnce(std::move(done), key)](
                       const Result<sandbox::PodInfo>& info) {
     if (!info) return (*answer)(tl::unexpected(info.error()));
@@ -196,7 +194,7 @@ void Pods::Start(const controller::Key& key, Done<PodStatus> done) {
 void Pods::Stop(const controller::Key& key, std::chrono::seconds patience, Done<void> done) {
   const auto view = parts_->sandboxes.Find(Own(key));
   if (parts_->At(key) == nullptr || !view)
-    return parts_->Answer<void>(std::move(done), tl::unexpected(NotThere(key)));
+    return loop::Answer<void>(parts_->loop, std::move(done), tl::unexpected(NotThere(key)));
   auto answer = AnswerOnce(std::move(done), key);
   auto end = [weak = std::weak_ptr(parts_), key, answer] {
     const auto parts = weak.lock();
@@ -210,14 +208,15 @@ void Pods::Stop(const controller::Key& key, std::chrono::seconds patience, Done<
 
 void Pods::Wait(const controller::Key& key, Done<Exit> done) {
   Parts::Pod* pod = parts_->At(key);
-  if (pod == nullptr) return parts_->Answer<Exit>(std::move(done), tl::unexpected(NotThere(key)));
-  if (pod->exit) return parts_->Answer<Exit>(std::move(done), *pod->exit);
+  if (pod == nullptr)
+    return loop::Answer<Exit>(parts_->loop, std::move(done), tl::unexpected(NotThere(key)));
+  if (pod->exit) return loop::Answer<Exit>(parts_->loop, std::move(done), *pod->exit);
   pod->waiting.push_back(std::move(done));
 }
 
 void Pods::Remove(const controller::Key& key, Done<void> done) {
   if (parts_->At(key) == nullptr)
-    return parts_->Answer<void>(std::move(done), tl::unexpected(NotThere(key)));
+    return loop::Answer<void>(parts_->loop, std::move(done), tl::unexpected(NotThere(key)));
   parts_->sandboxes.Remove(Own(key),
                            [weak = std::weak_ptr(parts_), key,
                             answer = AnswerOnce(std::move(done), key)](const Status& removed) {

@@ -13,6 +13,7 @@
 #include "node/held.h"
 #include "node/publishers.h"
 #include "os/private_directory.h"
+#include "wasmoor/loop/answer.h"
 #include "wasmoor/os/unix_socket.h"
 
 namespace wasmoor::node {
@@ -75,10 +76,6 @@ class Sandboxes::Parts {
   void LookAtRetired();
   void Log(task::LogLevel level, const Key* key, std::string_view line) const {
     if (settings_.log) settings_.log(level, key, line);
-  }
-  template <typename T>
-  void Answer(Done<T> done, Result<T> result) {
-    settings_.loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
   }
 
   const Settings settings_;
@@ -184,7 +181,7 @@ Held* Sandboxes::Parts::Holding(const Key& container, const std::string& group) 
 
 void Sandboxes::Parts::Delete(const Key& container, const std::string& group, Done<Ended> done) {
   if (const Status good = Check(container); !good)
-    return Answer<Ended>(std::move(done), tl::unexpected(good.error()));
+    return loop::Answer<Ended>(settings_.loop, std::move(done), tl::unexpected(good.error()));
   Held* held = Holding(container, group);
   if (held == nullptr) return EndNamed(container, std::move(done));
   held->End(container.id, [this, key = held->place().key, alive = std::weak_ptr(alive_),
@@ -208,9 +205,10 @@ void Sandboxes::Parts::EndNamed(const Key& key, Done<Ended> done) {
           });
     EndIfLast(key);
   }
-  Answer<Ended>(std::move(done),
-                Fail(Code::kNotFound, "\"{}\" of the namespace \"{}\": not found in any sandbox",
-                     key.id, key.name_space));
+  loop::Answer<Ended>(
+      settings_.loop, std::move(done),
+      Fail(Code::kNotFound, "\"{}\" of the namespace \"{}\": not found in any sandbox", key.id,
+           key.name_space));
 }
 
 void Sandboxes::Parts::EndIfLast(const Key& key) {
@@ -221,7 +219,8 @@ void Sandboxes::Parts::EndIfLast(const Key& key) {
 
 void Sandboxes::Parts::Remove(const Key& key, Done<void> done) {
   Held* held = At(key);
-  if (held == nullptr) return Answer<void>(std::move(done), tl::unexpected(Find(key).error()));
+  if (held == nullptr)
+    return loop::Answer<void>(settings_.loop, std::move(done), tl::unexpected(Find(key).error()));
   held->EndAll([this, key](std::string_view line) { Log(task::LogLevel::kWarning, &key, line); },
                [this, key, held, alive = std::weak_ptr(alive_), done = std::move(done)] {
                  if (alive.expired()) return;

@@ -239,12 +239,17 @@ TEST_F(InprocJailTest, LetsNoSwappedLinkLeadOut) {
       }
     }
   });
-  const auto [text, status] = RunOnce("racer", bundle);
+  // A run may fall between two swaps; one in which a name led somewhere is what proves something.
+  bool opened = false;
+  for (int run = 0; run < 100 && !opened; ++run) {
+    const auto [text, status] = RunOnce("racer", bundle);
+    EXPECT_THAT(text, HasSubstr(" 0 escaped"));
+    EXPECT_EQ(status, 0u) << text;
+    opened = text.find(" 0 opened") == std::string::npos;
+  }
   done = true;
   swapper.join();
-  EXPECT_THAT(text, HasSubstr(" 0 escaped"));
-  EXPECT_THAT(text, Not(HasSubstr(" 0 opened")));
-  EXPECT_EQ(status, 0u) << text;
+  EXPECT_TRUE(opened);
   EXPECT_GT(swaps, 10);
 }
 

@@ -23,6 +23,8 @@ RESERVED = [
      "one place forks, so that no process forks while it has a second thread"),
     (r"\bos::(?:Clone|Unshare|EnterNamespace)\s*\(", ["src/jail/spawn_*.cc"],
      "one place forks, so that no process forks while it has a second thread"),
+    (r"\bos::SeparateThreadFiles\s*\(", ["src/jail/spawn_*.cc"],
+     "a thread with descriptors of its own shares none that the others open"),
     (r"\bsyscall\s*\(", ["src/os/*"],
      "the room os wraps the kernel's raw interface once"),
     (r"\bstd::(?:j?thread|async)\b|\bpthread_create\b",

@@ -21,9 +21,6 @@ struct HostOptions {
   std::vector<std::string> compiler;
   std::string filters;    // Where compiled seccomp profiles are kept: seccomp::CompileCached.
   std::string skeletons;  // A directory of its own, made if it is not there.
-  // Instances for which address space is reserved, at once. More guests than that have theirs
-  // mapped one by one.
-  uint32_t pool = 0;
 };
 
 // In a process with one thread and all rights, which this keeps to the end: the status to exit

@@ -49,7 +49,7 @@ std::optional<OtlpSettings> ReadOtlpEnvironment(std::string_view service,
 
 // Sends spans to a collector, on one connection that is kept. Loop thread only, which it never
 // holds up: the collector is an IP address, "localhost", or a name that /etc/hosts has; no name
-// server is asked. What the collector refuses for now (429, 502, 503, 504), and what was lost with
+// server is asked. What the collector cannot take yet (429, 502, 503, 504), and what was lost with
 // its connection, is sent again; so a span may arrive twice. Destroying it drops what waits.
 class OtlpExporter {
  public:

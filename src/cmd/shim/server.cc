@@ -22,9 +22,6 @@
 namespace wasmoor::cmd {
 namespace {
 
-// Where modules of images are kept that have no root filesystem.
-constexpr const char* kArtifacts = "/var/cache/wasmoor/artifacts";
-
 // What the work on a request has used is given back to the kernel when there was none for so long:
 // most of its life a shim sleeps.
 constexpr std::chrono::seconds kQuiet{1};
@@ -63,11 +60,6 @@ container::WasmOptions WasmFor(const ServerSettings& settings) {
   return wasm;
 }
 
-sandbox::FindModule FinderOf(ModuleFinder* finder) {
-  return [finder](const std::string& id, const std::string& entrypoint,
-                  sandbox::Done<os::Fd> done) { finder->Find(id, entrypoint, std::move(done)); };
-}
-
 // The loop of a pod's shim and all that is on it.
 class Server {
  public:
@@ -90,16 +82,13 @@ class Server {
                                              .warn = warn});
     PublishedEvents events(*loop_, *publisher_, kept_);
     task::Reporter reporter(events);
-    ModuleFinder finder(*loop_, {.grpc_address = settings_.containerd_address,
-                                 .name_space = settings_.name_space,
-                                 .directory = kArtifacts,
-                                 .warn = warn});
+    ModuleFinder finder(*loop_, settings_.containerd_address, settings_.name_space, warn);
     const sandbox::ProcessSandboxOptions options = {.loop = *loop_,
                                                     .listener = reporter,
                                                     .name_space = settings_.name_space,
                                                     .state_root = settings_.state_root,
                                                     .wasm = std::move(wasm),
-                                                    .find_module = FinderOf(&finder),
+                                                    .find_module = finder.AsFunction(),
                                                     .log = warn};
     const std::unique_ptr<sandbox::Sandbox> sandbox = TRY(sandbox::MakeProcessSandbox(options));
     const std::unique_ptr<sandbox::Pod> pod = TRY(sandbox::MakeProcessPod(options, *sandbox));

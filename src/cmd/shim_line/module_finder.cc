@@ -1,6 +1,22 @@
 #include "cmd/shim_line/module_finder.h"
 
+#include <utility>
+
 namespace wasmoor::cmd {
+
+ModuleFinder::ModuleFinder(loop::Loop& loop, std::string address, std::string name_space,
+                           std::function<void(std::string_view)> warn)
+    : loop_(loop),
+      options_{.grpc_address = std::move(address),
+               .name_space = std::move(name_space),
+               .directory = "/var/cache/wasmoor/artifacts",
+               .warn = std::move(warn)} {}
+
+sandbox::FindModule ModuleFinder::AsFunction() {
+  return [this](const std::string& id, const std::string& entrypoint, sandbox::Done<os::Fd> done) {
+    Find(id, entrypoint, std::move(done));
+  };
+}
 
 void ModuleFinder::Find(const std::string& id, const std::string& entrypoint,
                         sandbox::Done<os::Fd> done) {

@@ -8,20 +8,25 @@
 #include "wasmoor/containerd/artifact.h"
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/fd.h"
-#include "wasmoor/sandbox/sandbox.h"
+#include "wasmoor/sandbox/find_module.h"
 
 namespace wasmoor::cmd {
 
-// Asks containerd for modules of images that have no root filesystem: what a
-// sandbox::ProcessSandboxOptions::find_module does. What is under way ends with this.
+// Asks containerd for modules of images that have no root filesystem, and keeps them in
+// /var/cache/wasmoor/artifacts. What is under way ends with this.
 class ModuleFinder {
  public:
-  ModuleFinder(loop::Loop& loop, containerd::ArtifactOptions options)
-      : loop_(loop), options_(std::move(options)) {}
+  // At the containerd at `address`, in its namespace `name_space`. `warn` hears what an operator
+  // should know.
+  ModuleFinder(loop::Loop& loop, std::string address, std::string name_space,
+               std::function<void(std::string_view)> warn);
 
-  void Find(const std::string& id, const std::string& entrypoint, sandbox::Done<os::Fd> done);
+  // To be called while this lives.
+  sandbox::FindModule AsFunction();
 
  private:
+  void Find(const std::string& id, const std::string& entrypoint, sandbox::Done<os::Fd> done);
+
   loop::Loop& loop_;
   containerd::ArtifactOptions options_;
   uint64_t last_ = 0;

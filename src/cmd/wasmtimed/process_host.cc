@@ -13,9 +13,6 @@
 namespace wasmoor::cmd {
 namespace {
 
-// Where modules of images are kept that have no root filesystem.
-constexpr const char* kArtifacts = "/var/cache/wasmoor/artifacts";
-
 // What the work on a request has used is given back to the kernel when there was none for so long.
 constexpr std::chrono::seconds kQuiet{1};
 
@@ -46,11 +43,8 @@ Result<node::Parts> ProcessHost::Make(const node::Place& place, sandbox::Listene
     log_.Write(task::LogLevel::kWarning, line, &key);
   };
   node::Parts parts;
-  auto finder = std::make_shared<ModuleFinder>(
-      loop_, containerd::ArtifactOptions{.grpc_address = place.containerd_address,
-                                         .name_space = place.key.name_space,
-                                         .directory = kArtifacts,
-                                         .warn = warn});
+  auto finder =
+      std::make_shared<ModuleFinder>(loop_, place.containerd_address, place.key.name_space, warn);
   const std::string root = ContainersOf(place.key.name_space);
   container::WasmOptions wasm;
   wasm.engine = Engines().front();
@@ -65,11 +59,7 @@ Result<node::Parts> ProcessHost::Make(const node::Place& place, sandbox::Listene
       .state_root = root,
       .containers = TRY(ContainersIn(place.key.name_space)),
       .wasm = std::move(wasm),
-      .find_module =
-          [finder = finder.get()](const std::string& id, const std::string& entrypoint,
-                                  sandbox::Done<os::Fd> done) {
-            finder->Find(id, entrypoint, std::move(done));
-          },
+      .find_module = finder->AsFunction(),
       .log = warn};
   parts.others = std::move(finder);
   parts.sandbox = sandbox::MakeInprocSandbox(

@@ -38,8 +38,9 @@ class HostedContainer::ExecProcess : public HostedProcess {
 
   void Start(Done<pid_t> done) override {
     if (state() != State::kCreated || begun_)
-      return parts_.Answer<pid_t>(std::move(done), Fail(Code::kFailedPrecondition,
-                                                        "cannot start a process that was started"));
+      return loop::Answer<pid_t>(
+          parts_.loop, std::move(done),
+          Fail(Code::kFailedPrecondition, "cannot start a process that was started"));
     begun_ = true;
     host::Order order;
     *order.mutable_exec() = ToExec(container_.first_.guest(), process_);
@@ -97,8 +98,8 @@ void HostedContainer::Create(Done<void> done) {
   created_ = std::move(done);
   auto link = parts_.hosts.Pick();
   if (!link)
-    return parts_.Answer<void>(std::exchange(created_, nullptr),
-                               tl::unexpected(std::move(link).error()));
+    return loop::Answer<void>(parts_.loop, std::exchange(created_, nullptr),
+                              tl::unexpected(std::move(link).error()));
   first_.Make(*std::move(link), OrderFor(), module_.valid() ? &module_ : nullptr,
               [this](Status made) { OnMade(std::move(made)); });
 }
@@ -114,21 +115,12 @@ void HostedContainer::OnMade(Status made) {
 // The image may be an artifact, which has no root filesystem.
 void HostedContainer::LookForModule(Error why) {
   looked_for_module_ = true;
-  const auto bundle = oci::Bundle::Open(request_.bundle);
-  const bool named = bundle && bundle->spec.process && !bundle->spec.process->args.empty();
-  if (!named) return OnMade(tl::unexpected(std::move(why)));
-  parts_.find_module(
-      request_.id, bundle->spec.process->args.front(), [this, why](Result<os::Fd> found) {
-        if (found) {
-          module_ = std::move(*found);
-          return Create(std::exchange(created_, nullptr));
-        }
-        // A module that is there and cannot be used is what matters.
-        const Error& error = found.error();
-        if (error.code() == Code::kInvalidArgument || error.code() == Code::kFailedPrecondition)
-          return OnMade(tl::unexpected(error));
-        OnMade(Fail(why.code(), "{}; {}", why.message(), error.message()));
-      });
+  FindModuleInstead(parts_.find_module, request_.id, request_.bundle, std::move(why),
+                    [this](Result<os::Fd> found) {
+                      if (!found) return OnMade(tl::unexpected(std::move(found).error()));
+                      module_ = std::move(*found);
+                      Create(std::exchange(created_, nullptr));
+                    });
 }
 
 void HostedContainer::EndOthers() {
@@ -149,14 +141,15 @@ void HostedContainer::Remove(Done<void> done) {
 void HostedContainer::RemoveProcess(std::string_view exec_id, Done<Exit> done) {
   const auto found = processes_.find(exec_id);
   if (found == processes_.end())
-    return parts_.Answer<Exit>(std::move(done), Fail(Code::kNotFound,
-                                                     "exec \"{}\" in container "
-                                                     "\"{}\": not found",
-                                                     exec_id, id()));
+    return loop::Answer<Exit>(parts_.loop, std::move(done),
+                              Fail(Code::kNotFound,
+                                   "exec \"{}\" in container "
+                                   "\"{}\": not found",
+                                   exec_id, id()));
   const ProcessInfo info = found->second->info();
   if (info.state != State::kStopped && (info.pid != 0 || found->second->begun()))
-    return parts_.Answer<Exit>(std::move(done),
-                               Fail(Code::kFailedPrecondition, "cannot delete a running process"));
+    return loop::Answer<Exit>(parts_.loop, std::move(done),
+                              Fail(Code::kFailedPrecondition, "cannot delete a running process"));
   std::shared_ptr<ExecProcess> gone = std::move(found->second);
   processes_.erase(found);
   gone->Remove([this, gone, done = std::move(done)](const Status& removed) {

@@ -66,15 +66,14 @@ HostedProcess::~HostedProcess() {
   if (!link_) return;
   link_->Forget(guest_);
   if (!at_host_) return;
-  host::Order order = OrderFor();
-  order.mutable_remove();
-  link_->Send(order);
+  Tell([](host::Order& order) { order.mutable_remove(); });
 }
 
-host::Order HostedProcess::OrderFor() const {
+void HostedProcess::Tell(const std::function<void(host::Order&)>& what) {
   host::Order order;
   order.set_guest(guest_);
-  return order;
+  what(order);
+  link_->Send(order);
 }
 
 bool HostedProcess::StreamsArePlain() const {
@@ -140,14 +139,14 @@ void HostedProcess::Make(std::shared_ptr<HostLink> link, host::Order order, cons
   auto* streams = order.has_exec() ? order.mutable_exec()->mutable_streams()
                                    : order.mutable_create()->mutable_streams();
   if (Status opened = OpenStreams(streams, &descriptors); !opened)
-    return parts_.Answer(std::move(done), std::move(opened));
+    return loop::Answer(parts_.loop, std::move(done), std::move(opened));
   if (module != nullptr) {
     descriptors.push_back(module);
     order.mutable_create()->set_module_given(true);
   }
   if (order.ByteSizeLong() > host::kMostInMessage)
-    return parts_.Answer<void>(
-        std::move(done),
+    return loop::Answer<void>(
+        parts_.loop, std::move(done),
         Fail(Code::kInvalidArgument, "its arguments and its environment have more than {} bytes",
              host::kMostInMessage));
   made_ = std::move(done);
@@ -230,9 +229,7 @@ void HostedProcess::HoldForReaders() {
     stdio_ = std::move(*opened);
     static_cast<void>(stdio_->Attach(os::Fd()));
   }
-  host::Order order = OrderFor();
-  order.mutable_let_go();
-  link_->Send(order);
+  Tell([](host::Order& order) { order.mutable_let_go(); });
 }
 
 void HostedProcess::Conclude(const Exit& exit) {
@@ -253,16 +250,15 @@ ProcessInfo HostedProcess::info() const {
 
 void HostedProcess::Start(Done<pid_t> done) {
   if (state_ != State::kCreated)
-    return parts_.Answer<pid_t>(
-        std::move(done),
+    return loop::Answer<pid_t>(
+        parts_.loop, std::move(done),
         Fail(Code::kFailedPrecondition, "cannot start a process that is {}", StateName(state_)));
   if (ended_)
-    return parts_.Answer<pid_t>(
-        std::move(done), Fail(Code::kFailedPrecondition, "the process has ended before its start"));
+    return loop::Answer<pid_t>(
+        parts_.loop, std::move(done),
+        Fail(Code::kFailedPrecondition, "the process has ended before its start"));
   state_ = State::kRunning;
-  host::Order order = OrderFor();
-  order.mutable_start();
-  link_->Send(order);
+  Tell([](host::Order& order) { order.mutable_start(); });
   // It waits for nothing but that. Answered when the loop goes on, or its end is told before.
   started_ = std::make_shared<Done<pid_t>>(std::move(done));
   parts_.loop.Post([started = started_, pid = thread_] { TellStarted(started.get(), pid); });
@@ -278,15 +274,13 @@ Status HostedProcess::Kill(int signal) {
   if (signal < 0 || signal > SIGRTMAX)
     return Fail(Code::kInvalidArgument, "there is no signal {}", signal);
   if (IsHarmless(signal)) return {};
-  host::Order order = OrderFor();
-  order.mutable_signal()->set_number(signal);
-  link_->Send(order);
+  Tell([signal](host::Order& order) { order.mutable_signal()->set_number(signal); });
   return {};
 }
 
 void HostedProcess::Wait(Done<Exit> done) {
   if (state_ != State::kStopped) return waiting_.push_back(std::move(done));
-  parts_.Answer<Exit>(std::move(done), *ended_);
+  loop::Answer<Exit>(parts_.loop, std::move(done), *ended_);
 }
 
 Status HostedProcess::Resize(uint16_t columns, uint16_t rows) {
@@ -301,44 +295,36 @@ Status HostedProcess::CloseInput() {
 
 void HostedProcess::Pause(Done<void> done) {
   if (state_ != State::kRunning)
-    return parts_.Answer<void>(
-        std::move(done),
+    return loop::Answer<void>(
+        parts_.loop, std::move(done),
         Fail(Code::kFailedPrecondition, "cannot pause a container that is {}", StateName(state_)));
   state_ = State::kPaused;
-  host::Order order = OrderFor();
-  order.mutable_pause();
-  link_->Send(order);
-  parts_.Answer<void>(std::move(done), {});
+  Tell([](host::Order& order) { order.mutable_pause(); });
+  loop::Answer<void>(parts_.loop, std::move(done), {});
 }
 
 void HostedProcess::Resume(Done<void> done) {
   if (state_ != State::kPaused)
-    return parts_.Answer<void>(
-        std::move(done),
+    return loop::Answer<void>(
+        parts_.loop, std::move(done),
         Fail(Code::kFailedPrecondition, "cannot resume a container that is {}", StateName(state_)));
   state_ = State::kRunning;
-  host::Order order = OrderFor();
-  order.mutable_resume();
-  link_->Send(order);
-  parts_.Answer<void>(std::move(done), {});
+  Tell([](host::Order& order) { order.mutable_resume(); });
+  loop::Answer<void>(parts_.loop, std::move(done), {});
 }
 
 void HostedProcess::ReadStats(Done<cgroup::Stats> done) {
   if (!at_host_)
-    return parts_.Answer<cgroup::Stats>(std::move(done),
-                                        Fail(Code::kNotFound, "process already finished"));
+    return loop::Answer<cgroup::Stats>(parts_.loop, std::move(done),
+                                       Fail(Code::kNotFound, "process already finished"));
   questions_[++last_question_] = std::move(done);
-  host::Order order = OrderFor();
-  order.mutable_read_stats()->set_question(last_question_);
-  link_->Send(order);
+  Tell([this](host::Order& order) { order.mutable_read_stats()->set_question(last_question_); });
 }
 
 void HostedProcess::Remove(Done<void> done) {
-  if (!at_host_) return parts_.Answer<void>(std::move(done), {});
+  if (!at_host_) return loop::Answer<void>(parts_.loop, std::move(done), {});
   removed_ = std::move(done);
-  host::Order order = OrderFor();
-  order.mutable_remove();
-  link_->Send(order);
+  Tell([](host::Order& order) { order.mutable_remove(); });
 }
 
 }  // namespace wasmoor::sandbox

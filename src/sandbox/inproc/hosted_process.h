@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "sandbox/inproc/hosts.h"
+#include "wasmoor/loop/answer.h"
+#include "wasmoor/sandbox/find_module.h"
 #include "wasmoor/sandbox/sandbox.h"
 #include "wasmoor/sandbox/stdio.h"
 
@@ -17,15 +19,8 @@ struct InprocParts {
   HostList& hosts;
   Listener& listener;
   std::string name_space, pod;
-  std::function<void(const std::string& id, const std::string& entrypoint, Done<os::Fd> done)>
-      find_module;
+  FindModule find_module;
   std::function<void(std::string_view)> log;
-
-  // Later, since nothing is answered before the call that asked has returned.
-  template <typename T>
-  void Answer(Done<T> done, Result<T> result) {
-    loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
-  }
 };
 
 // One guest of a host: a container's first, or one of exec.
@@ -67,7 +62,7 @@ class HostedProcess : public Process, private GuestOwner {
                      std::vector<const os::Fd*>* descriptors);
   Status OpenTerminal();
   bool StreamsArePlain() const;
-  host::Order OrderFor() const;
+  void Tell(const std::function<void(host::Order&)>& what);
   void OnNote(const host::Note& note) override;
   void OnLost() override;
   static void TellStarted(Done<pid_t>* started, pid_t pid);

@@ -45,8 +45,9 @@ void InprocSandbox::Create(CreateRequest request, Done<Container*> done) {
   const std::string id = request.id;
   const std::vector<std::string> others = processes_->Ids();
   if (containers_.contains(id) || std::find(others.begin(), others.end(), id) != others.end())
-    return parts_.Answer<Container*>(
-        std::move(done), Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
+    return loop::Answer<Container*>(
+        parts_.loop, std::move(done),
+        Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
   // A terminal is a process's.
   if (request.streams.terminal) return processes_->Create(std::move(request), std::move(done));
   auto& made = containers_[id];
@@ -87,14 +88,14 @@ void InprocSandbox::Remove(std::string_view id, std::string_view exec_id, Done<E
   if (found == containers_.end()) return processes_->Remove(id, exec_id, std::move(done));
   HostedContainer& container = *found->second;
   if (!container.exists())
-    return parts_.Answer<Exit>(std::move(done),
-                               Fail(Code::kNotFound, "container \"{}\": not found", id));
+    return loop::Answer<Exit>(parts_.loop, std::move(done),
+                              Fail(Code::kNotFound, "container \"{}\": not found", id));
   if (!exec_id.empty()) return container.RemoveProcess(exec_id, std::move(done));
   const State state = container.first().info().state;
   if (state == State::kStopped) return RemoveContainer(container, std::move(done));
   if (state != State::kCreated)
-    return parts_.Answer<Exit>(std::move(done),
-                               Fail(Code::kFailedPrecondition, "cannot delete a running process"));
+    return loop::Answer<Exit>(parts_.loop, std::move(done),
+                              Fail(Code::kFailedPrecondition, "cannot delete a running process"));
   static_cast<void>(container.KillAll(SIGKILL));
   container.first().Wait(
       [this, name = std::string(id), done = std::move(done)](const Result<Exit>&) {
@@ -110,8 +111,9 @@ void InprocSandbox::RemoveContainer(HostedContainer& container, Done<Exit> done)
   container.Remove([this, id = container.id(), exit, done = std::move(done)](Status removed) {
     const auto found = containers_.find(id);
     if (found != containers_.end()) Drop(found);
-    if (!removed) return parts_.Answer<Exit>(done, tl::unexpected(std::move(removed).error()));
-    parts_.Answer<Exit>(done, exit);
+    if (!removed)
+      return loop::Answer<Exit>(parts_.loop, done, tl::unexpected(std::move(removed).error()));
+    loop::Answer<Exit>(parts_.loop, done, exit);
   });
 }
 

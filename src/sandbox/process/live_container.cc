@@ -60,7 +60,7 @@ void LiveContainer::Log(std::string_view line) const {
 void LiveContainer::Create(Done<void> done) {
   created_ = std::move(done);
   if (Status mounted = MakeRoot(); !mounted)
-    return surroundings_.Answer(std::exchange(created_, nullptr), std::move(mounted));
+    return loop::Answer(surroundings_.loop, std::exchange(created_, nullptr), std::move(mounted));
   first_.OpenStreams([this](Status ready) {
     if (ready) return Make();
     OnMade(tl::unexpected(std::move(ready).error()));
@@ -119,26 +119,16 @@ Status LiveContainer::RenewRoot() {
   return {};
 }
 
-// The image may be an artifact, which has no root filesystem. If it is not, the first error is
-// told, and why it is none: the image may have been made for other platforms.
+// The image may be an artifact, which has no root filesystem.
 void LiveContainer::LookForModule(Error why) {
   looked_for_module_ = true;
-  const auto bundle = oci::Bundle::Open(request_.bundle);
-  const bool named = bundle && bundle->spec.process && !bundle->spec.process->args.empty();
-  if (!named) return OnMade(tl::unexpected(std::move(why)));
-  surroundings_.find_module(
-      request_.id, bundle->spec.process->args.front(), [this, why](Result<os::Fd> found) {
-        if (found) {
-          module_ = std::move(*found);
-          const Status renewed = RenewRoot();
-          return renewed ? Make() : OnMade(tl::unexpected(renewed.error()));
-        }
-        // A module that is there and cannot be used is what matters.
-        const Error& error = found.error();
-        if (error.code() == Code::kInvalidArgument || error.code() == Code::kFailedPrecondition)
-          return OnMade(tl::unexpected(error));
-        OnMade(Fail(why.code(), "{}; {}", why.message(), error.message()));
-      });
+  FindModuleInstead(surroundings_.find_module, request_.id, request_.bundle, std::move(why),
+                    [this](Result<os::Fd> found) {
+                      if (!found) return OnMade(tl::unexpected(std::move(found).error()));
+                      module_ = std::move(*found);
+                      const Status renewed = RenewRoot();
+                      return renewed ? Make() : OnMade(tl::unexpected(renewed.error()));
+                    });
 }
 
 Status LiveContainer::Take(jail::Containers::Created made) {
@@ -264,8 +254,8 @@ Result<std::vector<pid_t>> LiveContainer::Pids() { return container_->Pids(); }
 
 void LiveContainer::Pause(Done<void> done) {
   if (freezing_.busy())
-    return surroundings_.Answer<void>(
-        std::move(done), Fail(Code::kFailedPrecondition, "the container is being paused"));
+    return loop::Answer<void>(surroundings_.loop, std::move(done),
+                              Fail(Code::kFailedPrecondition, "the container is being paused"));
   const auto work = [this]() -> Result<jail::Warnings> {
     TRY(container_->Pause());
     return jail::Warnings();
@@ -279,7 +269,7 @@ void LiveContainer::Pause(Done<void> done) {
 void LiveContainer::Resume(Done<void> done) {
   Status resumed = container_->Resume();
   if (resumed) paused_ = false;
-  surroundings_.Answer(std::move(done), std::move(resumed));
+  loop::Answer(surroundings_.loop, std::move(done), std::move(resumed));
 }
 
 ProcessInfo LiveContainer::Describe(ProcessInfo info) const {
@@ -295,7 +285,7 @@ Status LiveContainer::Update(const oci::Resources& resources) {
 }
 
 void LiveContainer::ReadStats(Done<cgroup::Stats> done) {
-  surroundings_.Answer(std::move(done), container_->ReadStats());
+  loop::Answer(surroundings_.loop, std::move(done), container_->ReadStats());
 }
 
 FirstProcess::FirstProcess(LiveContainer& container)
@@ -305,7 +295,8 @@ FirstProcess::FirstProcess(LiveContainer& container)
 
 void FirstProcess::Start(Done<pid_t> done) {
   if (Status begun = BeginStart(); !begun)
-    return surroundings_.Answer<pid_t>(std::move(done), tl::unexpected(std::move(begun).error()));
+    return loop::Answer<pid_t>(surroundings_.loop, std::move(done),
+                               tl::unexpected(std::move(begun).error()));
   starting_.Run(container_.container_->BeginStart(), [this, done](auto started) {
     for (const std::string& one : started.value_or(jail::Warnings())) container_.Log(one);
     EndStart(done, started ? Status() : tl::unexpected(std::move(started).error()));
@@ -333,7 +324,8 @@ ExecProcess::ExecProcess(LiveContainer& container, ExecRequest request)
 
 void ExecProcess::Start(Done<pid_t> done) {
   if (Status begun = BeginStart(); !begun)
-    return surroundings_.Answer<pid_t>(std::move(done), tl::unexpected(std::move(begun).error()));
+    return loop::Answer<pid_t>(surroundings_.loop, std::move(done),
+                               tl::unexpected(std::move(begun).error()));
   OpenStreams([this, done = std::move(done)](Status ready) {
     if (ready) return Enter(done);
     EndStart(done, std::move(ready));

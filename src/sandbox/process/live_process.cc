@@ -48,7 +48,7 @@ Status LiveProcess::Kill(int signal) {
 
 void LiveProcess::Wait(Done<Exit> done) {
   if (state_ != State::kStopped) return waiting_.push_back(std::move(done));
-  surroundings_.Answer<Exit>(std::move(done), *ended_);
+  loop::Answer<Exit>(surroundings_.loop, std::move(done), *ended_);
 }
 
 Status LiveProcess::Resize(uint16_t columns, uint16_t rows) {
@@ -70,7 +70,8 @@ void LiveProcess::OpenStreams(Done<void> done) {
   owner.log = surroundings_.log;
   auto opened = Stdio::Open(surroundings_.loop, streams_, std::move(owner));
   if (!opened)
-    return surroundings_.Answer<void>(std::move(done), tl::unexpected(std::move(opened).error()));
+    return loop::Answer<void>(surroundings_.loop, std::move(done),
+                              tl::unexpected(std::move(opened).error()));
   stdio_ = std::move(*opened);
   stdio_->WhenReady(std::move(done));
 }

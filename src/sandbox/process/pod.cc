@@ -142,8 +142,8 @@ Status ProcessPod::Create(PodRequest request) {
 
 void ProcessPod::Start(Done<PodInfo> done) {
   if (!request_ || holder_)
-    return surroundings_.Answer<PodInfo>(
-        std::move(done),
+    return loop::Answer<PodInfo>(
+        surroundings_.loop, std::move(done),
         Fail(Code::kFailedPrecondition, "the pod {}", holder_ ? "is started" : "is not created"));
   CreateRequest request{.id = request_->id,
                         .bundle = request_->bundle + "/pod",
@@ -178,7 +178,7 @@ void ProcessPod::KillContainers() {
 void ProcessPod::Stop(Done<void> done) {
   KillContainers();
   if (!holder_ || !holder_->exists() || holder_->first().info().state == State::kStopped)
-    return surroundings_.Answer(std::move(done), Status());
+    return loop::Answer(surroundings_.loop, std::move(done), Status());
   static_cast<void>(holder_->KillAll(SIGKILL));
   holder_->first().Wait([this, done = std::move(done)](const Result<Exit>&) {
     if (!holder_->exists()) return done({});

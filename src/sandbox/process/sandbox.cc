@@ -38,8 +38,9 @@ class ProcessSandbox : public Sandbox {
 void ProcessSandbox::Create(CreateRequest request, Done<Container*> done) {
   const std::string id = request.id;
   if (containers_.contains(id))
-    return surroundings_.Answer<Container*>(
-        std::move(done), Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
+    return loop::Answer<Container*>(
+        surroundings_.loop, std::move(done),
+        Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
   auto& made = containers_[id];
   made = std::make_unique<LiveContainer>(surroundings_, std::move(request));
   made->Create([this, id, done = std::move(done)](Status created) {
@@ -60,18 +61,19 @@ Result<LiveContainer*> ProcessSandbox::FindLive(std::string_view id) const {
 
 void ProcessSandbox::Remove(std::string_view id, std::string_view exec_id, Done<Exit> done) {
   const auto found = FindLive(id);
-  if (!found) return surroundings_.Answer<Exit>(std::move(done), tl::unexpected(found.error()));
+  if (!found)
+    return loop::Answer<Exit>(surroundings_.loop, std::move(done), tl::unexpected(found.error()));
   LiveContainer& container = **found;
   if (!exec_id.empty())
-    return surroundings_.Answer(std::move(done), container.RemoveProcess(exec_id));
+    return loop::Answer(surroundings_.loop, std::move(done), container.RemoveProcess(exec_id));
   const State state = container.first().info().state;
   if (state == State::kStopped) return RemoveContainer(container, std::move(done));
   if (state != State::kCreated)
-    return surroundings_.Answer<Exit>(
-        std::move(done), Fail(Code::kFailedPrecondition, "cannot delete a running process"));
+    return loop::Answer<Exit>(surroundings_.loop, std::move(done),
+                              Fail(Code::kFailedPrecondition, "cannot delete a running process"));
   if (const Status killed = container.KillAll(SIGKILL);
       !killed && killed.error().code() != Code::kNotFound)
-    return surroundings_.Answer<Exit>(std::move(done), tl::unexpected(killed.error()));
+    return loop::Answer<Exit>(surroundings_.loop, std::move(done), tl::unexpected(killed.error()));
   container.first().Wait(
       [this, name = std::string(id), done = std::move(done)](const Result<Exit>&) {
         const auto still = FindLive(name);
@@ -84,7 +86,8 @@ void ProcessSandbox::RemoveContainer(LiveContainer& container, Done<Exit> done) 
   const Exit exit = container.first().info().exit;
   container.Remove([this, id = container.id(), exit, done = std::move(done)](Status removed) {
     if (!removed)
-      return surroundings_.Answer<Exit>(done, tl::unexpected(std::move(removed).error()));
+      return loop::Answer<Exit>(surroundings_.loop, done,
+                                tl::unexpected(std::move(removed).error()));
     // The object is the one that calls.
     const auto found = containers_.find(id);
     surroundings_.loop.Post(

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "wasmoor/jail/container.h"
+#include "wasmoor/loop/answer.h"
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
 
@@ -22,12 +23,6 @@ struct Surroundings {
   std::function<void(std::string_view)> log;
   // With no patience: nothing here may wait.
   std::shared_ptr<const jail::Containers> containers;
-
-  // Later, since nothing is answered before the call that asked has returned.
-  template <typename T>
-  void Answer(Done<T> done, Result<T> result) {
-    loop.Post([done = std::move(done), result = std::move(result)] { done(result); });
-  }
 };
 
 // Those of the options, or opened now.

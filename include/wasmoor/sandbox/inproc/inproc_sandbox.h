@@ -9,6 +9,7 @@
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/sandbox/find_module.h"
 #include "wasmoor/sandbox/sandbox.h"
 
 namespace wasmoor::loop {
@@ -52,8 +53,7 @@ struct InprocSandboxOptions {
   std::string name_space;  // containerd's: loggers are told it.
   std::string pod;         // Whose containers they are, in that namespace: its memory is one.
   // Asked when a container's program is not found. May be empty.
-  std::function<void(const std::string& id, const std::string& entrypoint, Done<os::Fd> done)>
-      find_module;
+  FindModule find_module;
   std::function<void(std::string_view)> log;
   // Takes the containers that need a process of their own: by their program, by what their
   // configuration asks for, or by the annotation io.wasmoor.isolation. Tells the same listener.

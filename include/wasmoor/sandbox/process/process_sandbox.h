@@ -7,7 +7,7 @@
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/container/executor.h"
-#include "wasmoor/os/fd.h"
+#include "wasmoor/sandbox/find_module.h"
 #include "wasmoor/sandbox/pod.h"
 #include "wasmoor/sandbox/sandbox.h"
 
@@ -21,11 +21,6 @@ class Containers;
 // Sandboxes whose containers have processes of their own: children of this process, which must have
 // one thread, be the reaper of its descendants (PR_SET_CHILD_SUBREAPER) and have one Orphans.
 namespace wasmoor::sandbox {
-
-// A module that is no file of a container's root filesystem. kNotFound: there is none; any other
-// error is the container's.
-using FindModule =
-    std::function<void(const std::string& id, const std::string& entrypoint, Done<os::Fd> done)>;
 
 struct ProcessSandboxOptions {
   loop::Loop& loop;
