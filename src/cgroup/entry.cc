@@ -25,9 +25,19 @@ Result<Entry> Entry::Open(const Group& group, pid_t beside) {
   return entry;
 }
 
+Result<Entry> Entry::OpenForThreads(const Group& group) {
+  if (!group.Exists()) return Fail(Code::kFailedPrecondition, "the control group does not exist");
+  Entry entry;
+  for (const auto& [hierarchy, path] : group.Directories()) {
+    const std::string file = path + (hierarchy.version == 2 ? "/cgroup.threads" : "/tasks");
+    entry.tasks_.push_back(TRY(os::OpenAt(os::Fd(), file.c_str(), O_WRONLY)));
+  }
+  return entry;
+}
+
 Status Entry::Enter() const {
-  // cgroups(7): 0 means the writer. It has to be "tasks": "cgroup.procs" moves all the threads of a
-  // process, and takes the lock for that.
+  // cgroups(7): 0 means the writer. It has to be "tasks" or "cgroup.threads": "cgroup.procs" moves
+  // all the threads of a process, and takes the lock for that.
   for (const os::Fd& one : tasks_) TRY_AS(os::WriteAll(one, "0"), "enter the control group");
   return {};
 }

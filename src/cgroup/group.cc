@@ -274,11 +274,4 @@ Result<os::Fd> Group::OomEvents() const {
   return branch->v2() ? OomEventsV2(*branch) : OomEventsV1(*branch);
 }
 
-Status RemoveThreadGroup(std::string_view path) {
-  if (!path.starts_with('/')) return {};
-  const Root root = TRY(Root::Detect()).OfThreads();
-  if (root.hierarchies().empty()) return {};
-  return TRY(Group::Open(TRY(Group::Plan(root, path)))).Remove();
-}
-
 }  // namespace wasmoor::cgroup

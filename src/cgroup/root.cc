@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cgroup/control_file.h"
+#include "cgroup/tree.h"
 #include "wasmoor/os/fd.h"
 
 namespace wasmoor::cgroup {
@@ -136,6 +137,15 @@ Result<Root> Root::Detect() {
 
 Root Root::OfThreads() const {
   Root some = *this;
+  if (layout_ == Layout::kV2) {
+    for (Hierarchy& one : some.hierarchies_) {
+      one.controllers = {"cpu", "cpuset"};
+      if (!one.own_path.ends_with(kOthersPart)) continue;
+      one.own_path.resize(one.own_path.size() - kOthersPart.size());
+      one.own_path += kThreadsPart;
+    }
+    return some;
+  }
   std::erase_if(some.hierarchies_, [](const Hierarchy& one) {
     const auto is_of_cpus = [](const std::string& controller) {
       return controller == "cpu" || controller == "cpuacct" || controller == "cpuset";

@@ -63,6 +63,10 @@ Result<Tree> TreeFromText(std::string_view text);  // Opens nothing.
 Status OpenBranch(Branch* branch);
 Status OpenBranches(Tree* tree);
 
+// The parts of a group of v2 that was divided for threads: of the processes that they are of, and
+// of others.
+constexpr std::string_view kThreadsPart = "/wasmoor-guests", kOthersPart = "/wasmoor-daemon";
+
 // What was in a group's place before it was made.
 enum class Before : uint8_t { kNothing, kGroup, kNoParent };
 

@@ -15,7 +15,8 @@ struct LoadedModule {
   std::shared_ptr<const wasm::Module> module;
   wasm::Tier tier = wasm::Tier::kOptimized;
   EngineDescriptors descriptors;
-  bool serves = false;  // HTTP, and was loaded for that: else it is linked.
+  // It serves HTTP, and its code is for that: else it is linked.
+  bool serves = false;
 };
 
 }  // namespace wasmoor::container

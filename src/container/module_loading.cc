@@ -50,8 +50,8 @@ Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Find() {
       TRY_AS(cache_->Find(*attempt_->engine, hash, Cache::Policy::kFastest), "{}", source_.name);
   if (!found) return std::nullopt;
   const bool serves_http = wasm::ServesHttp(*found->module);
-  if (use_ == Use::kProgram && options_.shared && serves_http)
-    return Fail(Code::kUnimplemented, "{}: serves HTTP", source_.name);
+  // Code of a shared engine serves as well as it runs.
+  if (options_.shared) attempt_->loaded.serves = serves_http;
   if (use_ == Use::kProgram && !attempt_->loaded.serves && serves_http) {
     // Its guests share a process, which is other code.
     sharing_ = wasm::Sharing::kManyGuests;

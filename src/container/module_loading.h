@@ -22,8 +22,7 @@ namespace wasmoor::container {
 // optimized code in the background, for the next start. All that is given is borrowed.
 //
 // kFailedPrecondition: nothing can be kept anywhere, and each reason is named; or it imports what
-// nobody provides. kUnimplemented: a shared engine cannot run it, or it serves HTTP, for which each
-// server has an engine of its own.
+// nobody provides. kUnimplemented: a shared engine cannot run it.
 class ModuleLoading : public os::Pending<std::shared_ptr<const LoadedModule>> {
  public:
   enum class Use : uint8_t {

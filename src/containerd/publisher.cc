@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proto/containerd/events.pb.h"
+#include "proto/wasmoor/handover.pb.h"
 #include "wasmoor/os/output.h"
 #include "wasmoor/os/process.h"
 #include "wasmoor/os/spawn.h"
@@ -70,6 +71,7 @@ class Publisher::Parts {
   void Add(Event event);
   void OnIdle(std::function<void()> idle);
   size_t waiting() const { return events_.size(); }
+  void HandOver(handover::Publisher* state) const;
   Counts counts() const { return counts_; }
 
  private:
@@ -296,6 +298,21 @@ void Publisher::Parts::EndChild() {
   child_ = 0;
 }
 
+void Publisher::Parts::HandOver(handover::Publisher* state) const {
+  state->set_name_space(options_.name_space);
+  state->set_ttrpc_address(options_.ttrpc_address);
+  state->set_publish_binary(options_.publish_binary);
+  state->set_address(options_.address);
+  for (const auto& [number, event] : events_) {
+    handover::Event& one = *state->add_events();
+    one.set_topic(event.topic);
+    one.set_type(event.type);
+    one.set_value(event.value);
+    one.set_line(event.line);
+    one.set_time(std::chrono::nanoseconds(event.time.time_since_epoch()).count());
+  }
+}
+
 Publisher::Publisher(loop::Loop& loop, PublisherOptions options)
     : parts_(std::make_unique<Parts>(loop, std::move(options))) {}
 Publisher::~Publisher() = default;
@@ -307,6 +324,18 @@ void Publisher::Publish(std::string_view topic, std::string_view type, std::stri
                .value = std::string(value),
                .line = std::string(line),
                .time = std::chrono::system_clock::now()});
+}
+
+void Publisher::HandOver(handover::Publisher* state) const { parts_->HandOver(state); }
+
+void Publisher::TakeOver(const handover::Publisher& state) {
+  using std::chrono::nanoseconds;
+  for (const handover::Event& one : state.events())
+    parts_->Add({.topic = one.topic(),
+                 .type = one.type(),
+                 .value = one.value(),
+                 .line = one.line(),
+                 .time = std::chrono::system_clock::time_point(nanoseconds(one.time()))});
 }
 
 size_t Publisher::waiting() const { return parts_->waiting(); }

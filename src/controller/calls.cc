@@ -159,15 +159,19 @@ void Service::Calls::Shutdown(const Key& key, const api::ControllerShutdownReque
   });
 }
 
-Result<api::ControllerMetricsResponse> Service::Calls::MetricsOf(const Key& key) {
+Result<api::ControllerMetricsResponse> Service::Calls::MetricsOf(
+    const Key& key, const Result<cgroup::Stats>& stats) {
+  if (!stats) return tl::unexpected(stats.error());
   api::ControllerMetricsResponse response;
-  *response.mutable_metrics() = TRY(task::ToMetric(key.id, TRY(pods_.ReadStats(key)), &metrics_));
+  *response.mutable_metrics() = TRY(task::ToMetric(key.id, *stats, &metrics_));
   return response;
 }
 
 void Service::Calls::Metrics(const Key& key, const api::ControllerMetricsRequest&,
                              Reply<api::ControllerMetricsResponse> reply) {
-  reply(MetricsOf(key));
+  pods_.ReadStats(
+      key, [self = shared_from_this(), key, shared = Share(std::move(reply))](
+               const Result<cgroup::Stats>& stats) { (*shared)(self->MetricsOf(key, stats)); });
 }
 
 // containerd tells what it has stored anew of the pod. The pod's resources are those of the control

@@ -66,7 +66,8 @@ class Service::Calls : public std::enable_shared_from_this<Service::Calls> {
   void Started(const Key& key, const std::string& network_namespace,
                const Result<PodStatus>& status, const Shared<api::ControllerStartResponse>& reply);
   void Ended(const Key& key, const Result<sandbox::Exit>& exit);
-  Result<api::ControllerMetricsResponse> MetricsOf(const Key& key);
+  Result<api::ControllerMetricsResponse> MetricsOf(const Key& key,
+                                                   const Result<cgroup::Stats>& stats);
   void Forget(const Key& key);
   void Sweep();
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "wasmoor/controller/controller.h"
+#include "wasmoor/loop/answer.h"
 #include "wasmoor/loop/loop.h"
 
 // Pods that are entries in memory: they run from their start until a test, or somebody, ends them.
@@ -90,9 +91,10 @@ class MemoryPods : public Pods {
     return found->second.status;
   }
 
-  Result<cgroup::Stats> ReadStats(const Key& key) override {
-    if (const auto pod = At(key); !pod) return tl::unexpected(pod.error());
-    return cgroup::Stats{.pids = cgroup::PidsStats{7}};
+  void ReadStats(const Key& key, sandbox::Done<cgroup::Stats> done) override {
+    Result<cgroup::Stats> stats = cgroup::Stats{.pids = cgroup::PidsStats{7}};
+    if (const auto pod = At(key); !pod) stats = tl::unexpected(pod.error());
+    loop::Answer<cgroup::Stats>(loop_, std::move(done), std::move(stats));
   }
 
   static void End(Pod& pod, uint32_t status) {

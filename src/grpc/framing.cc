@@ -24,13 +24,16 @@ size_t LengthIn(std::string_view prefix) {
 
 }  // namespace
 
-std::string WithPrefix(std::string_view message) {
-  std::string bytes(kPrefixBytes, '\0');
+std::string WithPrefix(const rpc::Payload& message) {
+  std::string bytes(kPrefixBytes + message.size(), '\0');
   for (size_t i = 1; i < kPrefixBytes; ++i) {
     bytes[i] = static_cast<char>(message.size() >> (kBitsOfByte * (kPrefixBytes - 1 - i)));
   }
-  return bytes.append(message);
+  message.Write(bytes.data() + kPrefixBytes);
+  return bytes;
 }
+
+std::string WithPrefix(std::string_view message) { return WithPrefix(rpc::Payload(message)); }
 
 Status MessageReader::Take(std::span<const uint8_t> bytes,
                            const std::function<void(std::string)>& take) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "rpc/payload.h"
 #include "wasmoor/base/result.h"
 
 // What gRPC says in HTTP/2 (PROTOCOL-HTTP2.md): messages with a prefix, the status in trailers.
@@ -16,6 +17,7 @@ namespace wasmoor::grpc {
 
 // Length-Prefixed-Message: a byte (1: compressed), the length as 4 bytes, big-endian.
 constexpr size_t kPrefixBytes = 5;
+std::string WithPrefix(const rpc::Payload& message);
 std::string WithPrefix(std::string_view message);
 
 // Which part of a call a message belongs to. Compression, which nobody here offers, is an error of

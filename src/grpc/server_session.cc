@@ -189,7 +189,7 @@ void ServerSession::OnClose(int32_t id) {
   streams_.erase(found);
 }
 
-void ServerSession::Answer(int32_t id, std::string_view message) {
+void ServerSession::Answer(int32_t id, const rpc::Payload& message) {
   Stream* const stream = Find(id);
   if (stream == nullptr || !stream->wished) return;
   stream->wished = false;

@@ -12,6 +12,7 @@
 
 #include "grpc/framing.h"
 #include "grpc/http2.h"
+#include "rpc/connection.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/grpc/service.h"
 
@@ -40,7 +41,7 @@ class ServerSession {
  public:
   // containerd has one connection, and on it a call for each pod that waits for its end. A client
   // of Go's lets all further calls wait, silently, at this number.
-  static constexpr uint32_t kMostCalls = 65536;
+  static constexpr uint32_t kMostCalls = rpc::Connection::kMostCalls;
 
   explicit ServerSession(size_t most_bytes);
   ServerSession(const ServerSession&) = delete;
@@ -51,7 +52,7 @@ class ServerSession {
   std::vector<Wish> TakeWishes() { return std::exchange(wishes_, {}); }
 
   // Once each call; nothing if it is not there any more.
-  void Answer(int32_t stream, std::string_view message);
+  void Answer(int32_t stream, const rpc::Payload& message);
   void Answer(int32_t stream, const Error& error);
   // Takes no more calls, and says so.
   void GoAway();

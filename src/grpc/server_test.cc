@@ -1,11 +1,7 @@
 #include "wasmoor/grpc/server.h"
 
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "grpc/service_for_test.h"
-#include "support/child.h"
+#include "rpc/server_suite_for_test.h"
 
 namespace wasmoor::grpc {
 namespace {
@@ -98,25 +94,6 @@ TEST_F(GrpcServerTest, GivesServicesTheMetadataAndNotTheProtocols) {
   EXPECT_EQ(Ask("Names", "", {{"a", "1"}, {"b-bin", "AAA="}}), "ok: user-agent a b-bin ");
 }
 
-TEST_F(GrpcServerTest, AnswersWhenTheTimeIsUpAndTellsTheService) {
-  peer->Write(test::Call(1, "Keep", "a", {{"grpc-timeout", "30m"}}) + test::Call(3, "Keep", "b") +
-              test::Call(5, "Keep", "c", {{"grpc-timeout", "60000u"}}));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 3; }));
-  bool told = false;
-  service.kept[0].second.OnGone([&] { told = true; });
-  ASSERT_TRUE(RunUntil([&] { return peer->Read() && peer->answers.size() == 2; }));
-  EXPECT_THAT(peer->answers[1].Say(), StartsWith("4: test.Service/Keep"));
-  EXPECT_THAT(peer->answers[5].Say(), StartsWith("4: "));
-  EXPECT_TRUE(told);
-  EXPECT_TRUE(service.kept[0].second.gone());
-  service.kept[0].second("too late");
-  service.kept[1].second("in time");
-  Settle();
-  peer->Read();
-  EXPECT_EQ(peer->answers[3].Say(), "ok: in time");
-  EXPECT_EQ(server->open_calls(), 0u);
-}
-
 TEST_F(GrpcServerTest, DoesNotBeginWhatIsLateAlready) {
   EXPECT_THAT(Say(test::Call(1, "Echo", "a", {{"grpc-timeout", "0n"}})), StartsWith("4: "));
   EXPECT_THAT(Say(test::Call(3, "Echo", "a", {{"grpc-timeout", "soon"}}), 3),
@@ -143,38 +120,15 @@ TEST_F(GrpcServerTest, TellsAServiceOfWhoGivesACallUp) {
   EXPECT_EQ(server->open_calls(), 1u);
 }
 
-TEST_F(GrpcServerTest, AClientMayGoWhileItsCallsAreOpen) {
-  peer->Write(test::Call(1, "Keep", "a") + test::Call(3, "Keep", "b"));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 2; }));
-  for (auto& [message, reply] : service.kept) reply.OnGone([this] { service.kept.clear(); });
-  peer->HangUp();
-  ASSERT_TRUE(RunUntil([&] { return server->connections() == 0; }));
-  EXPECT_THAT(service.kept, IsEmpty());
-}
-
-TEST_F(GrpcServerTest, AnswersToWhoIsGoneGoNowhere) {
+TEST_F(GrpcServerTest, TheHookHearsThatACallIsGivenUp) {
+  std::vector<std::string> told;
+  server->OnCalls(test::Tell(&told));
   peer->Write(test::Call(1, "Keep", "a"));
   ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
-  peer->HangUp();
-  // The server does not know yet.
-  service.kept[0].second("answer");
-  ASSERT_TRUE(RunUntil([&] { return server->connections() == 0; }));
-}
-
-TEST_F(GrpcServerTest, AnswersForAServiceThatDropsItsReply) {
-  EXPECT_THAT(Ask("Drop", ""), AllOf(StartsWith("internal: "), HasSubstr("test.Service/Drop")));
-}
-
-TEST_F(GrpcServerTest, AnswersOnceHoweverOftenAServiceDoes) {
-  peer->Write(test::Call(1, "Keep", ""));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
-  RawReply& reply = service.kept[0].second;
-  reply("first");
-  EXPECT_TRUE(reply.gone());
-  reply("second");
-  reply(Error(Code::kInternal, "third"));
-  service.kept.clear();
-  EXPECT_EQ(Say(""), "ok: first");
+  peer->Write(Reset(1));
+  ASSERT_TRUE(RunUntil([&] { return told.size() == 2; }));
+  service.kept[0].second("too late");
+  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: cancelled"));
 }
 
 TEST_F(GrpcServerTest, ServesTwoServices) {
@@ -183,36 +137,11 @@ TEST_F(GrpcServerTest, ServesTwoServices) {
   fields[2].second = "/other.Service/Echo";
   EXPECT_EQ(Say(Headers(1, fields) + Data(1, WithPrefix("x"))), "ok: x");
   EXPECT_EQ(service.calls, 0);
-  EXPECT_EQ(server->Add(service).error().code(), Code::kAlreadyExists);
 }
 
-TEST_F(GrpcServerTest, MayBeDestroyedFromWithinACall) {
-  service.on_call = [this] { server.reset(); };
-  peer->Write(test::Call(1, "Echo", "a") + test::Call(3, "Echo", "b"));
-  ASSERT_TRUE(RunUntil([&] { return !peer->Read(); }));
-  EXPECT_THAT(peer->answers, IsEmpty());
-  EXPECT_EQ(service.calls, 1);
-}
-
-TEST_F(GrpcServerTest, MayBeDestroyedByWhoIsToldThatAClientIsGone) {
-  peer->Write(test::Call(1, "Keep", "a", {{"grpc-timeout", "20m"}}));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
-  service.kept[0].second.OnGone([this] { server.reset(); });
-  ASSERT_TRUE(RunUntil([&] { return server == nullptr; }));
-  EXPECT_FALSE(peer->Read());
-}
-
-TEST_F(GrpcServerTest, SaysGoodbyeAndSendsWhatWasAnsweredBeforeItStops) {
-  peer->Write(test::Call(1, "Keep", "a") + test::Call(3, "Keep", "b"));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 2; }));
-  bool told = false;
-  service.kept[1].second.OnGone([&] { told = true; });
-  service.kept[0].second("last words");
+TEST_F(GrpcServerTest, SaysGoodbyeBeforeItHangsUp) {
   server->Stop();
-  EXPECT_TRUE(told);
-  EXPECT_EQ(server->connections(), 0u);
   EXPECT_FALSE(peer->Read());
-  EXPECT_EQ(peer->answers[1].Say(), "ok: last words");
   EXPECT_EQ(peer->going_away, NGHTTP2_NO_ERROR);
   EXPECT_THAT(Ask("Echo", ""), StartsWith("unavailable: "));
 }
@@ -228,39 +157,34 @@ TEST_F(GrpcServerTest, AClientThatWaitsHearsThatTheServerIsGone) {
   EXPECT_EQ(text, "unavailable");
 }
 
-TEST_F(GrpcServerTest, HangsUpOnOtherUsers) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be another user";
-  ASSERT_EQ(::chmod((scratch / "").c_str(), 0755), 0);
-  ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
-  wasmoor::test::Child stranger([this] {
-    if (::setuid(65534) != 0) return 2;
-    const auto socket = os::ConnectUnix(path);
-    char byte = 0;
-    return socket && ::recv(socket->get(), &byte, 1, 0) == 0 ? 0 : 1;
-  });
-  const auto gone = [&] {
-    siginfo_t info = {};
-    return ::waitid(P_PID, static_cast<id_t>(stranger.pid()), &info, WEXITED | WNOHANG | WNOWAIT) ==
-               0 &&
-           info.si_pid != 0;
-  };
-  ASSERT_TRUE(RunUntil(gone));
-  EXPECT_EQ(stranger.Wait(), "exit 0");
-  EXPECT_EQ(server->connections(), 1u);  // The peer's.
-}
+// For what all servers do: a client that is in order.
+struct Wire {
+  using Server = grpc::Server;
 
-TEST_F(GrpcServerTest, TakesEveryOneWhoConnects) {
-  std::vector<std::unique_ptr<Client>> clients;
-  int answers = 0;
-  for (int i = 0; i < 50; ++i) {
-    clients.push_back(std::make_unique<Client>(*loop, path));
-    clients.back()->Ask({.method = "/test.Service/Echo"},
-                        [&](const Result<std::string>& answer) { answers += answer ? 1 : 0; });
-  }
-  ASSERT_TRUE(RunUntil([&] { return answers == 50; }));
-  clients.clear();
-  ASSERT_TRUE(RunUntil([&] { return server->connections() == 1; }));
-}
+  class Peer : public RawPeer {
+   public:
+    explicit Peer(os::Fd socket) : RawPeer(std::move(socket)) {
+      Write(std::string(test::kPreface) + test::Settings());
+    }
+    void Call(uint32_t stream, const std::string& method, const std::string& payload,
+              std::chrono::nanoseconds timeout) {
+      test::Fields more;
+      if (timeout != 0ns) more.emplace_back("grpc-timeout", TimeoutText(timeout));
+      Write(test::Call(stream, method, payload, more));
+    }
+    std::string Said(uint32_t stream) {
+      const std::string said = answers[stream].Say();
+      if (said == "open") return "";
+      const std::string code = answers[stream].Find("grpc-status");
+      if (code == "0") return said;
+      return std::string(CodeName(CodeFromText(code))) + said.substr(said.find(':'));
+    }
+  };
+};
 
 }  // namespace
 }  // namespace wasmoor::grpc
+
+namespace wasmoor::rpc::test {
+INSTANTIATE_TYPED_TEST_SUITE_P(Grpc, ServerSuite, grpc::Wire);
+}  // namespace wasmoor::rpc::test

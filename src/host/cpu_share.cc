@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "wasmoor/cgroup/entry.h"
+#include "wasmoor/cgroup/threads.h"
 
 namespace wasmoor::host {
 namespace {
@@ -56,13 +57,12 @@ Result<std::shared_ptr<CpuShare>> CpuShare::Make(const cgroup::Root* root,
   std::shared_ptr<CpuShare> share(new CpuShare());
   share->cpu_ = *config.resources->cpu;
   share->since_ = Clock::now();
-  const std::string& path = config.cgroups_path;
-  // "slice:prefix:name" is a path of systemd's, whose groups are of processes.
-  if (root == nullptr || root->hierarchies().empty() || !path.starts_with('/')) return share;
-  auto made = cgroup::Group::Create(*root, path);
+  if (root == nullptr || root->hierarchies().empty()) return share;
+  auto made = cgroup::CreateThreadGroup(*root, config.cgroups_path);
   // Read-only, or of somebody else: then it is done by the clock.
   if (!made) return share;
   share->group_ = made->ToText();
+  share->in_containers_group_ = root->layout() != cgroup::Layout::kV2;
   oci::Resources resources;
   resources.cpu = share->cpu_;
   TRY(made->Apply(resources));
@@ -77,7 +77,7 @@ CpuShare::~CpuShare() {
 Status CpuShare::Enter() const {
   if (!group_.empty()) {
     const cgroup::Group group = TRY(cgroup::Group::Open(group_));
-    const cgroup::Entry entry = TRY(cgroup::Entry::Open(group));
+    const cgroup::Entry entry = TRY(cgroup::Entry::OpenForThreads(group));
     return entry.Enter();
   }
   const std::lock_guard lock(mutex_);

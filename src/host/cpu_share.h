@@ -20,7 +20,7 @@ namespace wasmoor::host {
 // nice value. Thread-safe.
 class CpuShare {
  public:
-  // `root`: how control groups are mounted here; null: they are not. None if the configuration
+  // `root`: of cgroup::PrepareThreads; null: there is none. None if the configuration
   // wants nothing. The group must not be there yet, or be empty.
   static Result<std::shared_ptr<CpuShare>> Make(const cgroup::Root* root, const oci::Linux& config);
   CpuShare(const CpuShare&) = delete;
@@ -34,6 +34,9 @@ class CpuShare {
 
   // Whether guests have to ask.
   bool is_by_clock() const { return group_.empty(); }
+  // Whether what guests use is counted where the configuration says, too: on v2 their group is
+  // another one.
+  bool is_in_containers_group() const { return in_containers_group_; }
   // How long the calling thread must sleep now, which has run this long in all; 0: not at all.
   std::chrono::nanoseconds Owed(std::chrono::nanoseconds run);
 
@@ -50,6 +53,7 @@ class CpuShare {
   // Its text, and no object of it: a descriptor is of the thread that has opened it, since guests
   // have tables of their own. Empty: by clock.
   std::string group_;
+  bool in_containers_group_ = false;
   mutable std::mutex mutex_;
   oci::CpuResources cpu_;
   // By clock: since when, and how much had been run then, by all of the container's guests.

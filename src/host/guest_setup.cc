@@ -1,7 +1,9 @@
 #include "host/guest_setup.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,17 +15,17 @@
 #include "container/grants.h"
 #include "container/limits.h"
 #include "host/pod_memory.h"
+#include "host/server_run.h"
 #include "host/thread_check.h"
 #include "jail/rootfs/guest_tree.h"
 #include "jail/spawn_thread.h"
 #include "sandbox/roots/root_mounts.h"
 #include "wasmoor/os/capability.h"
+#include "wasmoor/os/features.h"
 #include "wasmoor/os/file.h"
-#include "wasmoor/os/landlock.h"
 #include "wasmoor/os/mount.h"
 #include "wasmoor/os/thread.h"
 #include "wasmoor/seccomp/cache.h"
-#include "wasmoor/seccomp/guest.h"
 
 namespace wasmoor::host {
 namespace {
@@ -54,6 +56,10 @@ container::GuestBounds ToBounds(const Bounds& bounds) {
   container::GuestBounds result;
   if (bounds.has_memory_bytes()) result.memory_bytes = bounds.memory_bytes();
   if (bounds.has_table_elements()) result.table_elements = bounds.table_elements();
+  const HttpBounds& http = bounds.http();
+  result.http_address = http.address();
+  if (http.is_outgoing_bound())
+    result.http_outgoing.emplace(http.outgoing().begin(), http.outgoing().end());
   return result;
 }
 
@@ -107,6 +113,10 @@ void GuestSetup::LookAtTable() {
                                       [number](int one) { return one == number; });
     if (number >= kAfterStreams && !is_given) inherited_.push_back(number);
   }
+}
+
+bool GuestSetup::IsComponent() const {
+  return module_->module->kind() == wasm::ModuleKind::kComponent;
 }
 
 // What the engine maps the module's memory from stays, and what is rung when the guest has ended.
@@ -173,9 +183,18 @@ Result<bool> GuestSetup::FindModule() {
   program::Source source = TRY(container::OpenProgram(*request_, *entry_));
   const wasm::ModuleHash hash = TRY_AS(common_.cache.HashFile(source.file), "{}", source.name);
   module_ = order_.module ? order_.module : common_.modules.Find(hash, modules_);
-  if (module_) return true;
+  if (module_) return CheckServing();
   wanted_.emplace(ModuleWanted{hash, std::move(source)});
   return false;
+}
+
+// Before anything is made, so that a process can be made instead.
+Result<bool> GuestSetup::CheckServing() const {
+  if (!serves()) return true;
+  if (!order_.create.bounds().has_http())
+    return Fail(Code::kUnimplemented, "it serves HTTP, and nobody has said within which bounds");
+  TRY(CheckForServerThread(bundle_.spec));
+  return true;
 }
 
 Status GuestSetup::OpenRest() {
@@ -228,37 +247,83 @@ Status GuestSetup::BecomeUser() {
 
 Result<ReadyGuest> GuestSetup::MakeGuest(wasm::TickHandler* on_tick, wasm::MemoryPool* pool) {
   if (pool != nullptr && pod_limit_) pool->max = *pod_limit_;
-  ReadyGuest ready;
-  ready.plan = container::PlanGuest(ToBounds(order_.create.bounds()), *request_, *entry_, module_);
+  container::GuestPlan plan =
+      container::PlanGuest(ToBounds(order_.create.bounds()), *request_, *entry_, module_);
   const oci::Linux& config = bundle_.spec.on_linux;
+  ReadyGuest ready;
+  ready.loaded = module_;
+  ready.memory_bytes = plan.limits.memory_bytes;
   ready.memory_limit = container::HasMemoryLimit(config)
                            ? static_cast<uint64_t>(*config.resources->memory->limit)
-                           : ready.plan.limits.memory_bytes;
-  ready.limits_tell = container::IsBoundByContainer(ready.plan, bundle_.spec.on_linux);
+                           : ready.memory_bytes;
+  ready.run = TRY(serves() ? MakeServer(std::move(plan), on_tick, pool)
+                           : MakeProgram(std::move(plan), on_tick, pool));
   ready.streams = *std::move(streams_);
   ready.share = std::move(share_);
-  wasi::Grants grants;
-  grants.arguments = ready.plan.arguments;
-  grants.environment = std::exchange(ready.plan.environment, {});
-  grants.preopens = TRY(container::OpenTree());
-  grants.max_descriptors = MostDescriptors(request_->process, grants.max_descriptors);
-  TRY(ready.streams.Grant(&grants));
-  program::Guest::Options options;
-  options.limits = ready.plan.limits;
-  options.on_tick = on_tick;
-  options.memory_pool = pool;
-  ready.guest = TRY(program::Guest::Create(*module_->module, module_->host, std::move(grants),
-                                           std::move(options)));
   TRY(Confine());
   return ready;
 }
 
+Result<std::unique_ptr<GuestRun>> GuestSetup::MakeProgram(container::GuestPlan plan,
+                                                          wasm::TickHandler* on_tick,
+                                                          wasm::MemoryPool* pool) {
+  if (IsComponent()) TRY(container::RefuseWritableProcfs(plan.mounts));
+  wasi::Grants grants;
+  grants.arguments = plan.arguments;
+  grants.environment = std::exchange(plan.environment, {});
+  grants.preopens = TRY(container::OpenTree());
+  grants.max_descriptors = MostDescriptors(request_->process, grants.max_descriptors);
+  TRY(streams_->Grant(&grants));
+  program::Guest::Options options;
+  options.limits = plan.limits;
+  options.on_tick = on_tick;
+  options.memory_pool = pool;
+  auto guest = TRY(program::Guest::Create(*module_->module, module_->host, std::move(grants),
+                                          std::move(options)));
+  const bool limits_tell = container::IsBoundByContainer(plan, bundle_.spec.on_linux);
+  return std::make_unique<ProgramRun>(std::move(guest), std::move(plan), limits_tell,
+                                      streams_->output().get(), streams_->error().get());
+}
+
+Result<std::unique_ptr<GuestRun>> GuestSetup::MakeServer(container::GuestPlan plan,
+                                                         wasm::TickHandler* on_tick,
+                                                         wasm::MemoryPool* pool) {
+  TRY(container::RefuseWritableProcfs(plan.mounts));
+  serve::Settings settings =
+      TRY(SettingsForThread(bundle_.spec.on_linux, ToBounds(order_.create.bounds()), plan));
+  const bool asks = settings.MayAskSomebody();
+  kind_ = asks ? seccomp::GuestKind::kThreadClientServer : seccomp::GuestKind::kThreadServer;
+  if (asks) connections_ = os::Connections::kAllowed;
+  return TRY(ServerRun::Make({.plan = std::move(plan),
+                              .settings = std::move(settings),
+                              .output = streams_->output().get(),
+                              .error = streams_->error().get(),
+                              .descriptors = MostDescriptors(request_->process, UINT32_MAX),
+                              .on_tick = on_tick,
+                              .pool = pool}));
+}
+
 Status GuestSetup::Confine() {
-  TRY(os::RestrictToTree(TRY(os::OpenAt(os::Fd(), "/", kDirectory))));
+  TRY(os::RestrictToTree(TRY(os::OpenAt(os::Fd(), "/", kDirectory)), connections_));
   CloseOthers();
   if (filter_) TRY_AS(seccomp::Install(*filter_), "linux.seccomp");
-  TRY_AS(seccomp::Install(seccomp::GuestProgram(seccomp::GuestKind::kThread)),
+  TRY_AS(seccomp::Install(seccomp::GuestProgram(kind_)),
          "the guest's own seccomp filter (the container's profile must allow seccomp(2))");
+  return IsComponent() ? ProbeCalls() : Status();
+}
+
+// The engine's WASI takes one guest's refusal for the kernel's, and from then on opens files for
+// all guests of the process by other calls, of which the filter allows none; and where there is no
+// chance to be had, or nothing to wait in, it ends the process.
+Status GuestSetup::ProbeCalls() const {
+  const auto needs = [](std::string_view call) {
+    return Fail(Code::kUnimplemented, "it is a component, and linux.seccomp refuses {}(2)", call);
+  };
+  if (os::ProbeOpenat2().error_number == ENOSYS) return needs("openat2");
+  uint64_t chance = 0;
+  if (::getrandom(&chance, sizeof chance, 0) < 0) return needs("getrandom");
+  struct epoll_event event = {};
+  if (serves() && ::epoll_wait(-1, &event, 1, 0) < 0 && errno != EBADF) return needs("epoll_wait");
   return {};
 }
 

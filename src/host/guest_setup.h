@@ -9,12 +9,14 @@
 #include "container/program_source.h"
 #include "host/common.h"
 #include "host/cpu_share.h"
+#include "host/guest_run.h"
 #include "host/streams.h"
 #include "jail/namespaces.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/oci/bundle.h"
 #include "wasmoor/os/fd.h"
-#include "wasmoor/program/program.h"
+#include "wasmoor/os/landlock.h"
+#include "wasmoor/seccomp/guest.h"
 #include "wasmoor/wasm/cache.h"
 
 namespace wasmoor::host {
@@ -37,10 +39,10 @@ struct GuestOrder {
 
 // A guest in its jail, which has nothing else to do than to run.
 struct ReadyGuest {
-  container::GuestPlan plan;
   GuestStreams streams;
-  std::unique_ptr<program::Guest> guest;
-  bool limits_tell = false;   // RunGuest's.
+  std::unique_ptr<GuestRun> run;
+  std::shared_ptr<const container::LoadedModule> loaded;
+  uint64_t memory_bytes = 0;  // What the guest may have.
   uint64_t memory_limit = 0;  // The container's own, where it has one: what its metrics name.
   std::shared_ptr<CpuShare> share;
 };
@@ -67,11 +69,20 @@ class GuestSetup {
   Status OpenRoot();
   Status OpenRootBeside();
   Result<bool> FindModule();  // False: it is wanted.
+  Result<bool> CheckServing() const;
   Status OpenRest();
   Status EnterJail();
   Status BecomeUser();
   Result<ReadyGuest> MakeGuest(wasm::TickHandler* on_tick, wasm::MemoryPool* pool);
+  Result<std::unique_ptr<GuestRun>> MakeProgram(container::GuestPlan plan,
+                                                wasm::TickHandler* on_tick, wasm::MemoryPool* pool);
+  Result<std::unique_ptr<GuestRun>> MakeServer(container::GuestPlan plan,
+                                               wasm::TickHandler* on_tick, wasm::MemoryPool* pool);
+  bool IsComponent() const;
+  // Whether it is served, and no export of it called.
+  bool serves() const { return module_->serves && entry_->function.empty(); }
   Status Confine();
+  Status ProbeCalls() const;
   void LookAtTable();
   void CloseOthers() const;
 
@@ -93,6 +104,8 @@ class GuestSetup {
   std::shared_ptr<CpuShare> share_;
   std::optional<uint64_t> pod_limit_;
   std::optional<GuestStreams> streams_;
+  seccomp::GuestKind kind_ = seccomp::GuestKind::kThread;
+  os::Connections connections_ = os::Connections::kNone;
 };
 
 }  // namespace wasmoor::host

@@ -131,10 +131,10 @@ bool GuestThread::WaitForStart() {
 void GuestThread::Run(ReadyGuest ready) {
   memory_limit_ = ready.memory_limit;
   // Destroyed with this, by the thread whose descriptors it has.
-  module_ = ready.plan.loaded;
+  module_ = ready.loaded;
   {
     const std::lock_guard lock(mutex_);
-    running_ = ready.guest.get();
+    running_ = ready.run.get();
     share_ = std::move(ready.share);
     if (stop_signal_ != 0) running_->Stop(stop_signal_);
   }
@@ -144,17 +144,17 @@ void GuestThread::Run(ReadyGuest ready) {
   GiveStackBack();
   container::GuestEnd end;
   if (WaitForStart()) {
-    end = container::RunGuest(*ready.guest, ready.plan, ready.limits_tell,
-                              ready.streams.output().get(), ready.streams.error().get());
+    end = ready.run->Run();
   } else {
     end.status = static_cast<int>(kSignalStatus) + stop_signal_;
   }
   {
     const std::lock_guard lock(mutex_);
     running_ = nullptr;
-    final_usage_ = ready.guest->usage();
+    final_usage_ = ready.run->usage();
+    other_time_ = ready.run->other_time();
   }
-  ready.guest.reset();
+  ready.run.reset();
   final_time_ = OwnTime().count();
   Note ended = NoteOf(guest_);
   ended.mutable_ended()->set_status(static_cast<uint32_t>(end.status));
@@ -207,7 +207,8 @@ void GuestThread::OnTick() {
   std::unique_lock lock(mutex_);
   const auto may_go_on = [this] { return !paused_ || stop_signal_ != 0; };
   if (share_ && share_->is_by_clock()) {
-    const std::chrono::nanoseconds run = OwnTime();
+    const std::chrono::nanoseconds run =
+        OwnTime() + (running_ != nullptr ? running_->other_time() : other_time_);
     const std::chrono::nanoseconds owed = share_->Owed(run - std::exchange(counted_, run));
     if (owed.count() > 0) changed_.wait_for(lock, owed, [this] { return stop_signal_ != 0; });
   }
@@ -236,8 +237,10 @@ std::shared_ptr<CpuShare> GuestThread::share() const {
 
 std::chrono::nanoseconds GuestThread::cpu_time() const {
   const int64_t last = final_time_;
-  if (last != 0) return std::chrono::nanoseconds(last);
-  return number_ == 0 ? std::chrono::nanoseconds() : os::ThreadTime(number_);
+  const std::lock_guard lock(mutex_);
+  const auto others = running_ != nullptr ? running_->other_time() : other_time_;
+  if (last != 0) return others + std::chrono::nanoseconds(last);
+  return number_ == 0 ? others : others + os::ThreadTime(number_);
 }
 
 wasm::Usage GuestThread::usage() const {

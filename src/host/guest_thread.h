@@ -82,10 +82,11 @@ class GuestThread : private wasm::TickHandler {
   std::condition_variable changed_;
   bool started_ = false, paused_ = false, let_go_ = false;
   int stop_signal_ = 0;
-  program::Guest* running_ = nullptr;  // While there is one.
+  GuestRun* running_ = nullptr;  // While there is one.
   std::shared_ptr<CpuShare> share_;
   std::chrono::nanoseconds counted_{0};  // Of the guest's thread: what its share knows of.
   wasm::Usage final_usage_;
+  std::chrono::nanoseconds other_time_{0};  // GuestRun's, once it has ended.
 };
 
 }  // namespace wasmoor::host

@@ -18,7 +18,9 @@
 #include "container/compiler.h"
 #include "host/guest_thread.h"
 #include "host/loading.h"
+#include "host/server_run.h"
 #include "jail/spawn_thread.h"
+#include "wasmoor/cgroup/threads.h"
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/capability.h"
 #include "wasmoor/os/file.h"
@@ -79,6 +81,9 @@ class Host {
   void Leave(std::shared_ptr<GuestThread> thread, std::function<void()> gone);
   void LookWhoIsGone();
   std::shared_ptr<wasm::MemoryPool> PoolOf(const std::string& pod);
+  void ForgetPods() {
+    std::erase_if(pods_, [](const auto& pod) { return pod.second.expired(); });
+  }
   void Refuse(uint64_t number, const Error& error);
   void Send(const Note& note);
 
@@ -88,7 +93,9 @@ class Host {
   std::unique_ptr<Common> common_;
   std::unique_ptr<Loading> loading_;
   std::map<uint64_t, Guest> guests_;
-  std::map<std::string, std::weak_ptr<wasm::MemoryPool>> pods_;
+  std::map<std::string, std::weak_ptr<wasm::MemoryPool>> pods_;  // And some that have gone.
+  static constexpr size_t kFewPods = 64;
+  size_t most_pods_ = kFewPods;  // Before it is looked which have gone.
   // Descriptors of guests that have not taken them into their own tables yet.
   std::map<uint64_t, std::vector<os::Fd>> given_;
   struct Leaving {
@@ -125,7 +132,14 @@ Status Host::MakeCommon() {
   engine.engine = TRY(options_.engine.create(wanted));
   std::optional<cgroup::Root> groups, thread_groups;
   if (auto all = cgroup::Root::Detect()) {
-    thread_groups = all->OfThreads();
+    if (auto place = cgroup::PrepareThreads(*all)) {
+      thread_groups = *std::move(place);
+    } else {
+      Note note;
+      note.mutable_log()->set_line(TextOf(fmt::format(
+          "CPU time is shared by the guests' own clocks: {}", place.error().message())));
+      Send(note);
+    }
     groups = *std::move(all);
   }
   std::optional<wasm::Cache> cache;
@@ -277,8 +291,8 @@ void Host::Make(const Order& order, std::vector<os::Fd> given) {
   if (order.has_exec()) {
     guest.exec = order.exec();
     const auto beside = guests_.find(order.exec().container());
-    if (beside == guests_.end() || beside->second.ended)
-      return Refuse(order.guest(), Error(Code::kFailedPrecondition, "the container has ended"));
+    if (beside == guests_.end() || beside->second.ended || !beside->second.thread)
+      return Refuse(order.guest(), Error(Code::kFailedPrecondition, "the container does not run"));
     guest.beside = beside->second.thread->thread();
     guest.share = beside->second.thread->share();
     guest.create.set_pod(beside->second.create.pod());
@@ -315,6 +329,11 @@ void Host::Begin(uint64_t number, Guest& guest, std::vector<os::Fd> given, Loadi
 
 std::shared_ptr<wasm::MemoryPool> Host::PoolOf(const std::string& pod) {
   if (pod.empty()) return nullptr;
+  // A node that always starts something has no quiet moment for it.
+  if (pods_.size() >= most_pods_) {
+    ForgetPods();
+    most_pods_ = 2 * pods_.size() + kFewPods;
+  }
   std::weak_ptr<wasm::MemoryPool>& known = pods_[pod];
   auto pool = known.lock();
   if (!pool) known = pool = std::make_shared<wasm::MemoryPool>();
@@ -355,11 +374,7 @@ void Host::OnModule(uint64_t number, Result<Loading::Loaded> loaded, std::vector
   const auto beside = guest.exec ? guests_.find(guest.exec->container()) : guests_.end();
   if (guest.exec && (beside == guests_.end() || beside->second.ended))
     loaded = Fail(Code::kFailedPrecondition, "the container has ended");
-  // Its WASI is the engine's, which is not made for threads in jails of their own.
-  const bool is_component = loaded && (*loaded)->module->kind() == wasm::ModuleKind::kComponent;
-  if (is_component)
-    note.set_needs_process("it is a component");
-  else if (!loaded && loaded.error().code() == Code::kUnimplemented)
+  if (!loaded && loaded.error().code() == Code::kUnimplemented)
     note.set_needs_process(TextOf(loaded.error().message()));
   else if (!loaded)
     SetFailure(loaded.error(), note.mutable_not_made());
@@ -372,7 +387,7 @@ void Host::OnModule(uint64_t number, Result<Loading::Loaded> loaded, std::vector
 void Host::OnNotes() {
   for (Note& note : common_->notes.Take()) OnNote(std::move(note));
   quiet_ = loop_->After(kQuiet, [this] {
-    std::erase_if(pods_, [](const auto& pod) { return pod.second.expired(); });
+    ForgetPods();
     ::malloc_trim(0);
   });
 }
@@ -409,6 +424,7 @@ void Host::TellStats(uint64_t number, const Guest& guest, uint64_t question) {
     const CpuShare::Throttling throttling = share->throttling();
     stats.set_throttled_periods(throttling.times);
     stats.set_throttled_ns(static_cast<uint64_t>(throttling.slept.count()));
+    stats.set_cpu_in_group(share->is_in_containers_group());
   }
   Send(note);
 }
@@ -448,6 +464,7 @@ int RunHost(const HostOptions& options, os::Fd connection) {
   if (const auto score = os::OpenAt(os::Fd(), "/proc/self/oom_score_adj", O_WRONLY))
     static_cast<void>(os::WriteAll(*score, "0"));
   for (const int ignored : {SIGPIPE, SIGXFSZ}) ::signal(ignored, SIG_IGN);
+  ServerRun::CatchBells();
   const int number = connection.get();
   Host host(options, std::move(connection));
   const Status ended = host.Run();

@@ -48,7 +48,9 @@ Status CheckLinux(const oci::Linux& config) {
     const bool exists = !one.path.empty();
     if (one.type == NamespaceType::kUser || one.type == NamespaceType::kTime)
       return Needs("linux.namespaces: a {} namespace", oci::NamespaceName(one.type));
-    if (exists && (one.type == NamespaceType::kMount || one.type == NamespaceType::kCgroup))
+    // One who shares the processes of others is to be found among them.
+    if (exists && (one.type == NamespaceType::kMount || one.type == NamespaceType::kCgroup ||
+                   one.type == NamespaceType::kPid))
       return Needs("linux.namespaces: a {} namespace that exists", oci::NamespaceName(one.type));
   }
   if (!config.sysctl.empty()) return Needs("linux.sysctl: is set");
@@ -68,6 +70,13 @@ Status CheckForThread(const oci::Spec& spec) {
   TRY(CheckProcess(*spec.process));
   TRY(CheckLinux(spec.on_linux));
   return jail::CheckGuestTree(spec);
+}
+
+Status CheckForServerThread(const oci::Spec& spec) {
+  for (const oci::Namespace& one : spec.on_linux.namespaces) {
+    if (one.type == oci::NamespaceType::kNetwork && !one.path.empty()) return {};
+  }
+  return Needs("linux.namespaces: no network namespace that exists, in which HTTP could be served");
 }
 
 }  // namespace wasmoor::host

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <utility>
 
+#include "node/record_text.h"
+
 namespace wasmoor::node {
 namespace {
 
@@ -35,24 +37,50 @@ Held::Held(Place place, std::string socket, Uses uses)
 Result<std::unique_ptr<Held>> Held::Open(Place place, std::string socket, os::Fd listening,
                                          Uses uses) {
   std::unique_ptr<Held> held(new Held(std::move(place), std::move(socket), std::move(uses)));
-  held->parts_ = TRY(held->uses_.make_parts(held->place_, held->reporter_));
-  held->service_.emplace(
-      task::Service::Parts{.sandbox = *held->parts_.sandbox,
-                           .events = *held,
-                           .pod = held->parts_.pod.get(),
-                           .shut_down =
-                               [self = held.get()] {
-                                 // A pod that is somebody's outlives its tasks.
-                                 if (self->retired_ || self->place_.life == Place::Life::kPod)
-                                   return;
-                                 self->uses_.shut_down(*self);
-                               }},
-      held->place_.options);
-  held->server_.emplace(held->uses_.loop);
-  held->server_->OnCalls(held->uses_.calls);
-  TRY(held->service_->AddTo(&*held->server_));
+  TRY(held->Make());
   TRY(held->server_->Listen(std::move(listening)));
   return held;
+}
+
+Status Held::Make() {
+  parts_ = TRY(uses_.make_parts(place_, reporter_));
+  service_.emplace(task::Service::Parts{.sandbox = *parts_.sandbox,
+                                        .events = *this,
+                                        .pod = parts_.pod.get(),
+                                        .shut_down =
+                                            [this] {
+                                              // A pod that is somebody's outlives its tasks.
+                                              if (retired_ || place_.life == Place::Life::kPod)
+                                                return;
+                                              uses_.shut_down(*this);
+                                            }},
+                   place_.options);
+  server_.emplace(uses_.loop);
+  server_->OnCalls(uses_.calls);
+  return service_->AddTo(&*server_);
+}
+
+Result<std::unique_ptr<Held>> Held::TakeOver(Place place, std::string socket,
+                                             const handover::Sandbox& state, Uses uses) {
+  std::unique_ptr<Held> held(new Held(std::move(place), std::move(socket), std::move(uses)));
+  TRY(held->Make());
+  TRY(held->parts_.sandbox->TakeOver(state));
+  TRY(held->parts_.pod->TakeOver(state.pod()));
+  held->service_->TakeOver(state.tasks());
+  if (state.retired()) held->Retire();
+  // Last, since calls that wait are made anew by it.
+  TRY(held->server_->TakeOver(state.server()));
+  return held;
+}
+
+Status Held::HandOver(handover::Sandbox* state, os::Carried* carried) const {
+  if (ends_ > 0) return Fail(Code::kUnavailable, "sandbox \"{}\" is being ended", place_.key.id);
+  TRY(parts_.sandbox->HandOver(state, carried));
+  TRY(parts_.pod->HandOver(state->mutable_pod(), carried));
+  service_->HandOver(state->mutable_tasks());
+  state->set_record(TextOf({.place = place_, .socket = socket_}));
+  state->set_retired(retired_);
+  return server_->HandOver(state->mutable_server(), carried);
 }
 
 void Held::Publish(std::string_view topic, const google::protobuf::MessageLite& event) {

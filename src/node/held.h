@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "wasmoor/containerd/publisher.h"
 #include "wasmoor/node/sandboxes.h"
 #include "wasmoor/os/fd.h"
@@ -35,6 +36,14 @@ class Held : public task::Events {
   // Serves at `listening`, which is at the path `socket`.
   static Result<std::unique_ptr<Held>> Open(Place place, std::string socket, os::Fd listening,
                                             Uses uses);
+
+  // The same for what another program has served, as HandOver has told it.
+  static Result<std::unique_ptr<Held>> TakeOver(Place place, std::string socket,
+                                                const handover::Sandbox& state, Uses uses);
+  Status HandOver(handover::Sandbox* state, os::Carried* carried) const;
+  // As those of ttrpc::Server.
+  void Freeze() { server_->Freeze(); }
+  void Thaw() { server_->Thaw(); }
 
   const Place& place() const { return place_; }
   const std::string& socket() const { return socket_; }
@@ -64,6 +73,7 @@ class Held : public task::Events {
  private:
   struct Countdown;
   Held(Place place, std::string socket, Uses uses);
+  Status Make();
   void Publish(std::string_view topic, const google::protobuf::MessageLite& event) override;
   void EndMade(sandbox::Container& container, sandbox::Done<Ended> done);
   void RemoveEnded(const std::string& id, pid_t pid, const sandbox::Exit& seen,

@@ -1,12 +1,17 @@
 #include "wasmoor/node/pods.h"
 
+#include <fcntl.h>
+
 #include <csignal>
 #include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "wasmoor/loop/answer.h"
+#include "wasmoor/os/carried.h"
+#include "wasmoor/os/file.h"
 
 namespace wasmoor::node {
 namespace {
@@ -14,6 +19,10 @@ namespace {
 using controller::PodStatus;
 using sandbox::Done;
 using sandbox::Exit;
+
+constexpr const char* kNote = "/pod.state";  // In the sandbox's directory.
+constexpr mode_t kOwner = 0600;
+constexpr uint64_t kMostInNote = 1 << 20;
 
 Key Own(const controller::Key& key) { return {.name_space = key.name_space, .id = key.id}; }
 
@@ -71,6 +80,9 @@ class Pods::Parts : public std::enable_shared_from_this<Parts> {
   }
 
   Status CreateIt(controller::CreateRequest request);
+  // What TakeBack needs is written down once the pod is started.
+  Status Note(const Key& key, const sandbox::Pod& pod) const;
+  Status TakeBack(const Sandboxes::View& view);
   void Watch(const controller::Key& key, sandbox::Pod& pod);
   void OnEnd(const controller::Key& key, const Exit& exit);
   Result<PodStatus> StatusOf(const controller::Key& key) const;
@@ -104,6 +116,41 @@ Status Pods::Parts::CreateIt(controller::CreateRequest request) {
     return made;
   }
   pods.emplace(request.key, Pod());
+  return {};
+}
+
+Status Pods::Parts::Note(const Key& key, const sandbox::Pod& pod) const {
+  handover::Pod state;
+  {
+    os::Carried nothing;
+    TRY(pod.HandOver(&state, &nothing));
+  }
+  // Another process has no descriptor of this one.
+  state.mutable_holder()->clear_guest_out_of_memory();
+  state.mutable_holder()->mutable_first()->clear_stdio();
+  const std::string path = sandboxes.DirectoryOf(key) + kNote;
+  const os::Fd file =
+      TRY_AS(os::OpenAt(os::Fd(), path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, kOwner),
+             "{}", path);
+  TRY_AS(os::WriteAll(file, state.SerializeAsString()), "{}", path);
+  return {};
+}
+
+Status Pods::Parts::TakeBack(const Sandboxes::View& view) {
+  const Key& key = view.place.key;
+  const std::string path = sandboxes.DirectoryOf(key) + kNote;
+  const os::Fd file = TRY_AS(os::OpenAt(os::Fd(), path.c_str(), O_RDONLY | O_NOFOLLOW), "{}", path);
+  const auto bytes = TRY_AS(os::ReadAll(file, kMostInNote), "{}", path);
+  handover::Pod state;
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Fail(Code::kDataLoss, "{}: cannot be read", path);
+  if (!state.has_holder()) return Fail(Code::kNotFound, "it was never started");
+  TRY(view.pod.TakeOver(state));
+  const sandbox::PodInfo info = view.pod.info();
+  if (!info.running) return Fail(Code::kNotFound, "what held it has ended");
+  const controller::Key own{.name_space = key.name_space, .id = key.id};
+  pods[own].started = info;
+  Watch(own, view.pod);
   return {};
 }
 
@@ -187,6 +234,8 @@ void Pods::Start(const controller::Key& key, Done<PodStatus> done) {
     if (!now) return (*answer)(tl::unexpected(NotThere(key)));
     pod->started = *info;
     parts->Watch(key, now->pod);
+    // It serves as well without; a daemon that ends would forget it.
+    static_cast<void>(parts->Note(Own(key), now->pod));
     (*answer)(parts->StatusOf(key));
   });
 }
@@ -234,12 +283,46 @@ void Pods::Remove(const controller::Key& key, Done<void> done) {
                            });
 }
 
+Status Pods::TakeBack(const Sandboxes::View& view) { return parts_->TakeBack(view); }
+
+void Pods::HandOver(handover::Daemon* state) const {
+  for (const auto& [key, pod] : parts_->pods) {
+    handover::NodePod& one = *state->add_pods();
+    one.set_name_space(key.name_space);
+    one.set_id(key.id);
+    one.set_pid(pod.started.pid);
+    if (!pod.exit) continue;
+    one.mutable_exit()->set_status(pod.exit->status);
+    one.mutable_exit()->set_at(std::chrono::nanoseconds(pod.exit->at.time_since_epoch()).count());
+  }
+}
+
+void Pods::TakeOver(const handover::Daemon& state) {
+  for (const handover::NodePod& one : state.pods()) {
+    const controller::Key key{.name_space = one.name_space(), .id = one.id()};
+    const auto view = parts_->sandboxes.Find(Own(key));
+    if (!view) continue;
+    Parts::Pod& pod = parts_->pods[key];
+    pod.started = view->pod.info();
+    pod.started.pid = one.pid();
+    if (one.has_exit()) {
+      const std::chrono::nanoseconds at(one.exit().at());
+      pod.exit = Exit{one.exit().status(), std::chrono::system_clock::time_point(at)};
+    } else if (one.pid() != 0) {
+      parts_->Watch(key, view->pod);
+    }
+  }
+}
+
 Result<PodStatus> Pods::Find(const controller::Key& key) const { return parts_->StatusOf(key); }
 
-Result<cgroup::Stats> Pods::ReadStats(const controller::Key& key) {
+void Pods::ReadStats(const controller::Key& key, Done<cgroup::Stats> done) {
   const auto view = parts_->sandboxes.Find(Own(key));
-  if (parts_->At(key) == nullptr || !view) return tl::unexpected(NotThere(key));
-  return view->pod.ReadStats();
+  if (parts_->At(key) == nullptr || !view)
+    return loop::Answer<cgroup::Stats>(parts_->loop, std::move(done),
+                                       tl::unexpected(NotThere(key)));
+  view->pod.ReadStats([answer = AnswerOnce(std::move(done), key)](
+                          const Result<cgroup::Stats>& stats) { (*answer)(stats); });
 }
 
 }  // namespace wasmoor::node

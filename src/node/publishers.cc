@@ -31,6 +31,23 @@ std::shared_ptr<containerd::Publisher> Publishers::For(const Place& place) {
   return publisher;
 }
 
+void Publishers::HandOver(handover::Daemon* state) const {
+  for (const auto& [name, publisher] : publishers_) {
+    if (publisher->waiting() > 0) publisher->HandOver(state->add_publishers());
+  }
+}
+
+void Publishers::TakeOver(const handover::Daemon& state) {
+  for (const handover::Publisher& one : state.publishers()) {
+    Place place;
+    place.key.name_space = one.name_space();
+    place.ttrpc_address = one.ttrpc_address();
+    place.publish_binary = one.publish_binary();
+    place.containerd_address = one.address();
+    For(place)->TakeOver(one);
+  }
+}
+
 void Publishers::DropUnused() {
   std::erase_if(publishers_, [this](const auto& named) {
     const bool is_unused = named.second.use_count() == 1 && named.second->waiting() == 0;

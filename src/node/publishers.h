@@ -7,6 +7,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "wasmoor/containerd/publisher.h"
 #include "wasmoor/node/place.h"
 #include "wasmoor/node/sandboxes.h"
@@ -23,6 +24,9 @@ class Publishers {
 
   std::shared_ptr<containerd::Publisher> For(const Place& place);
   void DropUnused();
+  // As Sandboxes::HandOver.
+  void HandOver(handover::Daemon* state) const;
+  void TakeOver(const handover::Daemon& state);
   // Of all there are and were.
   EventCounts counts() const;
   // Calls `done` once, from the loop: when everything is told, or after the patience of one try.

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "node/record_text.h"
 #include "os/private_directory.h"
@@ -22,6 +24,10 @@ constexpr const char* kUnfinished = "sandbox.json.new";
 constexpr const char* kLock = ".lock";  // No namespace's name begins with a dot.
 constexpr mode_t kPrivate = 0700, kOwner = 0600;
 constexpr uint64_t kMostText = 1 << 20;
+// A daemon that was killed may have had a child that is not yet what it is to be, and has the lock
+// for as long.
+constexpr int kLockTries = 60;
+constexpr std::chrono::milliseconds kBetweenLockTries{50};
 
 Status MakeDirectory(const std::string& path) {
   if (::mkdir(path.c_str(), kPrivate) != 0 && errno != EEXIST) return FailErrno(errno, "{}", path);
@@ -66,7 +72,12 @@ std::string Records::DirectoryOf(const Key& key) const {
 Status Records::Lock() {
   os::Fd file =
       TRY_AS(os::OpenAt(opened_, kLock, O_RDWR | O_CREAT | O_NOFOLLOW, kOwner), "{}", directory_);
-  if (!TRY_AS(os::TryLock(file), "{}", directory_))
+  bool is_locked = false;
+  for (int tries = 0; tries < kLockTries && !is_locked; ++tries) {
+    if (tries > 0) std::this_thread::sleep_for(kBetweenLockTries);
+    is_locked = TRY_AS(os::TryLock(file), "{}", directory_);
+  }
+  if (!is_locked)
     return Fail(Code::kFailedPrecondition,
                 "another daemon serves the sandboxes of {}: stop that one first "
                 "('fuser {}/{}' names it), or give this one another state directory",

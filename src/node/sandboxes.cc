@@ -1,5 +1,3 @@
-#include "wasmoor/node/sandboxes.h"
-
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,8 +8,7 @@
 
 #include "base/checksum.h"
 #include "base/sha256.h"
-#include "node/held.h"
-#include "node/publishers.h"
+#include "node/sandboxes_parts.h"
 #include "os/private_directory.h"
 #include "wasmoor/loop/answer.h"
 #include "wasmoor/os/unix_socket.h"
@@ -42,53 +39,6 @@ Status CheckBundle(const Place& place) {
 
 }  // namespace
 
-class Sandboxes::Parts {
- public:
-  Parts(Settings settings, Records records)
-      : settings_(std::move(settings)),
-        records_(std::move(records)),
-        publishers_(settings_.loop,
-                    [this](std::string_view line) { Log(task::LogLevel::kWarning, {}, line); }) {}
-  ~Parts() {
-    for (const auto& [key, held] : held_) ::unlink(held->socket().c_str());
-  }
-
-  Result<std::string> Create(Place place);
-  Result<View> Find(const Key& key) const;
-  void Delete(const Key& container, const std::string& group, Done<Ended> done);
-  void Remove(const Key& key, Done<void> done);
-  void Stop(Done<void> done);
-  std::vector<Summary> List() const;
-  Status ForgetRest(const std::function<void(const Record&)>& left);
-  size_t size() const { return held_.size(); }
-  EventCounts events() const { return publishers_.counts(); }
-  const Records& records() const { return records_; }
-
- private:
-  Result<std::string> PathOf(const Key& key) const;
-  Result<std::unique_ptr<Held>> Make(Place place, const std::string& path);
-  Held* At(const Key& key) const;
-  Held* Holding(const Key& container, const std::string& group) const;
-  void EndNamed(const Key& key, Done<Ended> done);
-  void EndIfLast(const Key& key);
-  void Retire(Held& held);
-  void Look();
-  void LookAtRetired();
-  void Log(task::LogLevel level, const Key* key, std::string_view line) const {
-    if (settings_.log) settings_.log(level, key, line);
-  }
-
-  const Settings settings_;
-  Records records_;
-  Publishers publishers_;
-  std::map<Key, std::unique_ptr<Held>> held_;
-  // Without a socket's path and a record; and from retired ones, the next look destroys them.
-  std::vector<std::unique_ptr<Held>> retired_;
-  loop::Timer look_, farewell_;
-  bool stopping_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // First to go: callbacks ask it.
-};
-
 Result<std::string> Sandboxes::Parts::PathOf(const Key& key) const {
   // No name has a '/'.
   const std::string name = key.name_space + "/" + key.id;
@@ -115,13 +65,16 @@ Result<std::unique_ptr<Held>> Sandboxes::Parts::Make(Place place, const std::str
   os::Fd listening = TRY_AS(os::ListenUnix(path), "the sandbox's socket");
   TRY(records_.Write({.place = place, .socket = path}));
   auto publisher = publishers_.For(place);
-  return Held::Open(std::move(place), path, std::move(listening),
-                    {.loop = settings_.loop,
-                     .make_parts = settings_.make_parts,
-                     .calls = settings_.calls,
-                     .on_activity = settings_.on_activity,
-                     .publisher = std::move(publisher),
-                     .shut_down = [this](Held& held) { Retire(held); }});
+  return Held::Open(std::move(place), path, std::move(listening), UsesOf(std::move(publisher)));
+}
+
+Held::Uses Sandboxes::Parts::UsesOf(std::shared_ptr<containerd::Publisher> publisher) {
+  return {.loop = settings_.loop,
+          .make_parts = settings_.make_parts,
+          .calls = settings_.calls,
+          .on_activity = settings_.on_activity,
+          .publisher = std::move(publisher),
+          .shut_down = [this](Held& held) { Retire(held); }};
 }
 
 Result<std::string> Sandboxes::Parts::Create(Place place) {
@@ -297,14 +250,22 @@ std::vector<Sandboxes::Summary> Sandboxes::Parts::List() const {
   return all;
 }
 
-Status Sandboxes::Parts::ForgetRest(const std::function<void(const Record&)>& left) {
+Status Sandboxes::Parts::TakeRest(const Again& again, const Left& left) {
   const auto warn = [this](std::string_view line) { Log(task::LogLevel::kWarning, {}, line); };
   for (const Record& record : TRY(records_.ReadAll(warn))) {
-    left(record);
+    const Key& key = record.place.key;
+    if (At(key) != nullptr) continue;  // Of the program before this one.
+    Status taken = Fail(Code::kAborted, "the daemon that held it has ended");
+    if (record.place.life == Place::Life::kPod) {
+      const auto socket = Create(record.place);
+      taken = socket ? again(TRY(Find(key))) : Status(tl::unexpected(socket.error()));
+    }
+    if (taken) continue;
+    left(record, taken.error());
+    held_.erase(key);
     // Of no other socket than one of ours is the name to be believed.
-    if (const auto path = PathOf(record.place.key); path && *path == record.socket)
-      ::unlink(path->c_str());
-    TRY(records_.Remove(record.place.key));
+    if (const auto path = PathOf(key); path && *path == record.socket) ::unlink(path->c_str());
+    TRY(records_.Remove(key));
   }
   return {};
 }
@@ -337,8 +298,14 @@ EventCounts Sandboxes::events() const { return parts_->events(); }
 std::string Sandboxes::DirectoryOf(const Key& key) const {
   return parts_->records().DirectoryOf(key);
 }
-Status Sandboxes::ForgetRest(const std::function<void(const Record&)>& left) {
-  return parts_->ForgetRest(left);
+Status Sandboxes::TakeRest(const Again& again, const Left& left) {
+  return parts_->TakeRest(again, left);
 }
+void Sandboxes::Freeze() { parts_->Freeze(); }
+void Sandboxes::Thaw() { parts_->Thaw(); }
+Status Sandboxes::HandOver(handover::Daemon* state, os::Carried* carried) const {
+  return parts_->HandOver(state, carried);
+}
+Status Sandboxes::TakeOver(const handover::Daemon& state) { return parts_->TakeOver(state); }
 
 }  // namespace wasmoor::node

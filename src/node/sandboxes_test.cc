@@ -275,11 +275,39 @@ TEST_F(NodeTest, ForgetsWhatAKilledProcessHasLeft) {
   Must(records.Write(left));
   Open();
   std::vector<std::string> seen;
-  Must(sandboxes->ForgetRest([&](const Record& one) { seen.push_back(one.place.key.id); }));
+  const auto again = [&](const Sandboxes::View&) -> Status {
+    ADD_FAILURE() << "it is no pod of the sandbox controller";
+    return {};
+  };
+  Must(sandboxes->TakeRest(
+      again, [&](const Record& one, const Error&) { seen.push_back(one.place.key.id); }));
   EXPECT_THAT(seen, ElementsAre("pod"));
   EXPECT_FALSE(Exists(scratch / "state/ns"));
   const std::string path = Must(sandboxes->Create(PlaceOf("ns", "pod")));
   Connect(path);
+}
+
+TEST_F(NodeTest, ServesPodsAgainThatAKilledProcessHasLeftIfTheyAreStillThere) {
+  sandboxes.reset();
+  Records records = Must(Records::Open(scratch / "state"));
+  for (const char* id : {"lives", "died"}) {
+    Record left{.place = PlaceOf("ns", id), .socket = "/not/ours"};
+    left.place.life = Place::Life::kPod;
+    Must(records.Write(left));
+  }
+  Open();
+  std::vector<std::string> gone;
+  const auto again = [&](const Sandboxes::View& view) -> Status {
+    if (view.place.key.id == "lives") return {};
+    return Fail(Code::kNotFound, "what held it has ended");
+  };
+  Must(sandboxes->TakeRest(again, [&](const Record& one, const Error& why) {
+    gone.push_back(one.place.key.id + ": " + why.message());
+  }));
+  EXPECT_THAT(gone, ElementsAre("died: what held it has ended"));
+  EXPECT_FALSE(sandboxes->Find({"ns", "died"}));
+  EXPECT_FALSE(Exists(scratch / "state/ns/died"));
+  Connect(Must(sandboxes->Find({"ns", "lives"})).socket);
 }
 
 TEST_F(NodeTest, TakesASocketThatNobodyServes) {

@@ -32,8 +32,11 @@ Result<wasm::Cache::Found> LoadUncached(const wasm::Engine& engine, const Source
 // Only this process's standard streams it uses as they are, and so they stay open.
 Result<std::unique_ptr<wasm::Instance>> NewComponent(const wasm::Module& module,
                                                      wasi::Grants& grants, Guest::Options options) {
-  auto made = module.NewInstance(
-      {.limits = options.limits, .bindings = std::move(options.bindings), .grants = &grants});
+  auto made = module.NewInstance({.limits = options.limits,
+                                  .memory_pool = options.memory_pool,
+                                  .on_tick = options.on_tick,
+                                  .bindings = std::move(options.bindings),
+                                  .grants = &grants});
   for (os::Fd* stream : {&grants.standard_input, &grants.standard_output, &grants.standard_error}) {
     if (stream->get() <= STDERR_FILENO) static_cast<void>(stream->Release());
   }

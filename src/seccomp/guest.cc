@@ -239,20 +239,33 @@ class Table {
   std::vector<Call> calls_;
 };
 
+constexpr bool IsOfThread(GuestKind kind) {
+  return kind == GuestKind::kThread || kind == GuestKind::kThreadServer ||
+         kind == GuestKind::kThreadClientServer;
+}
+
+constexpr bool AsksOthers(GuestKind kind) {
+  return kind == GuestKind::kClientServer || kind == GuestKind::kThreadClientServer;
+}
+
+constexpr bool Serves(GuestKind kind) {
+  return kind == GuestKind::kServer || kind == GuestKind::kThreadServer || AsksOthers(kind);
+}
+
 constexpr Instructions FilterFor(GuestKind kind) {
   Table table;
   table.Allow(kCalls);
   table.Allow(kConditions);
-  if (kind != GuestKind::kThread) table.Allow(kProcessCalls);
-  if (kind != GuestKind::kModule && kind != GuestKind::kThread) {
+  if (!IsOfThread(kind)) table.Allow(kProcessCalls);
+  if (kind == GuestKind::kComponent || Serves(kind)) {
     table.Allow(kComponentCalls);
     table.Allow(kComponentConditions);
   }
-  if (kind == GuestKind::kServer || kind == GuestKind::kClientServer) {
+  if (Serves(kind)) {
     table.Allow(kServerCalls);
     table.Allow(kServerConditions);
   }
-  if (kind == GuestKind::kClientServer) {
+  if (AsksOthers(kind)) {
     table.Allow(kClientCalls);
     table.Allow(kClientConditions);
   }
@@ -274,6 +287,8 @@ constexpr auto kModuleFilter = Constant<GuestKind::kModule>();
 constexpr auto kComponentFilter = Constant<GuestKind::kComponent>();
 constexpr auto kServerFilter = Constant<GuestKind::kServer>();
 constexpr auto kClientServerFilter = Constant<GuestKind::kClientServer>();
+constexpr auto kThreadServerFilter = Constant<GuestKind::kThreadServer>();
+constexpr auto kThreadClientServerFilter = Constant<GuestKind::kThreadClientServer>();
 
 std::span<const os::FilterInstruction> InstructionsFor(GuestKind kind) {
   switch (kind) {
@@ -281,6 +296,8 @@ std::span<const os::FilterInstruction> InstructionsFor(GuestKind kind) {
     case GuestKind::kComponent: return kComponentFilter;
     case GuestKind::kServer: return kServerFilter;
     case GuestKind::kClientServer: return kClientServerFilter;
+    case GuestKind::kThreadServer: return kThreadServerFilter;
+    case GuestKind::kThreadClientServer: return kThreadClientServerFilter;
     default: return kModuleFilter;
   }
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <mutex>
 #include <thread>
@@ -54,13 +55,19 @@ uint32_t CpuCount() {
 // What guests reach. Lines are written whole, one after the other.
 class Reach : public wasm::HttpHost {
  public:
-  explicit Reach(const Settings& settings) : settings_(settings) {}
+  Reach(const Settings& settings, const ServingThread* on_thread) : settings_(settings) {
+    if (on_thread == nullptr) return;
+    output_ = on_thread->output;
+    error_ = on_thread->error;
+    on_other_thread_ = on_thread->on_other_thread;
+  }
 
   void Log(int stream, std::string_view lines) override {
     const std::lock_guard lock(mutex_);
     while (!lines.empty()) {
-      const ssize_t size = ::write(stream, lines.data(), lines.size());
-      if (size < 0 && errno == EINTR) continue;
+      const ssize_t size =
+          ::write(stream == STDOUT_FILENO ? output_ : error_, lines.data(), lines.size());
+      if (size < 0 && errno == EINTR && !hurried_) continue;
       if (size <= 0) return;  // If nobody reads it, nobody minds.
       lines.remove_prefix(size);
     }
@@ -69,25 +76,39 @@ class Reach : public wasm::HttpHost {
     return settings_.MayAsk(host, port);
   }
   std::vector<Address> Resolve(std::string_view name) override { return names_.Find(name); }
+  void OnThread(bool begins) override {
+    if (on_other_thread_) on_other_thread_(begins);
+  }
+
+  void Hurry() { hurried_ = true; }
+  bool hurried() const { return hurried_; }
 
  private:
   const Settings settings_;
+  int output_ = STDOUT_FILENO, error_ = STDERR_FILENO;
+  std::function<void(bool)> on_other_thread_;
+  std::atomic<bool> hurried_ = false;
   std::mutex mutex_;
   Names names_;
 };
 
 class HttpServer : public Server {
  public:
-  HttpServer(std::string name, Settings settings)
+  HttpServer(std::string name, Settings settings, const ServingThread* on_thread)
       : name_(std::move(name)),
         settings_(std::move(settings)),
-        reach_(std::make_shared<Reach>(settings_)) {}
+        reach_(std::make_shared<Reach>(settings_, on_thread)) {}
 
-  Status Open(const wasm::Module& module, const wasi::Grants& grants, const wasm::Limits& limits);
+  Status Open(const wasm::Module& module, const wasi::Grants& grants, const wasm::Limits& limits,
+              const ServingThread* on_thread);
   std::string address() const override { return address_; }
   Status Run() override;
+  Status Serve() override;
+  const os::Fd& bell() const override { return ending_; }
+  void Hurry() override { reach_->Hurry(); }
 
  private:
+  Status Listen();
   Worker& LeastBusy() const;
   void Drain();
 
@@ -105,15 +126,18 @@ class HttpServer : public Server {
 };
 
 Status HttpServer::Open(const wasm::Module& module, const wasi::Grants& grants,
-                        const wasm::Limits& limits) {
+                        const wasm::Limits& limits, const ServingThread* on_thread) {
   listener_ = TRY(os::ListenTcp(settings_.listen));
   address_ = TRY(os::LocalAddress(listener_));
   ending_ = os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!ending_.valid()) return FailErrno(errno, "eventfd");
 
+  if (on_thread != nullptr) settings_.threads = 1;
   const uint32_t threads = settings_.threads > 0 ? settings_.threads : CpuCount();
   const uint32_t at_once = std::max(1U, settings_.requests / threads);
-  const uint64_t descriptors = os::GetLimit(RLIMIT_NOFILE).soft;
+  uint64_t descriptors = os::GetLimit(RLIMIT_NOFILE).soft;
+  if (on_thread != nullptr && on_thread->descriptors > 0)
+    descriptors = std::min(descriptors, on_thread->descriptors);
   const uint64_t most =
       descriptors > 2 * kOtherDescriptors ? descriptors - kOtherDescriptors : kOtherDescriptors;
   settings_.http.connections =
@@ -124,10 +148,16 @@ Status HttpServer::Open(const wasm::Module& module, const wasi::Grants& grants,
   options.limits = limits;
   options.pool.instances = at_once * threads;
   options.host = reach_;
+  if (on_thread != nullptr) {
+    options.process = wasm::HttpOptions::Process::kShared;
+    options.memory_pool = on_thread->memory_pool;
+    options.on_tick = on_thread->on_tick;
+  }
   handler_ = TRY(module.NewHttpHandler(options));
   const auto say = [reach = reach_](std::string_view lines) { reach->Log(STDERR_FILENO, lines); };
   for (uint32_t i = 0; i < threads; ++i)
-    workers_.push_back(TRY(Worker::Create({*handler_, settings_, at_once, name_, say})));
+    workers_.push_back(
+        TRY(Worker::Create({*handler_, settings_, at_once, name_, say, threads > 1})));
   return {};
 }
 
@@ -141,6 +171,7 @@ Worker& HttpServer::LeastBusy() const {
 void HttpServer::Drain() {
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t size = ::read(ending_.get(), &count, sizeof count);
+  if (reach_->hurried()) return workers_.front()->Stop();
   if (acceptor_ == nullptr) return;  // Already at it.
   acceptor_.reset();
   listener_.Close();
@@ -156,12 +187,23 @@ void HttpServer::Drain() {
   grace_ = here.loop().After(settings_.grace, [&here] { here.Stop(); });
 }
 
-Status HttpServer::Run() {
+Status HttpServer::Listen() {
   loop::Loop& loop = workers_.front()->loop();
   signals_ = TRY(loop.Watch(ending_));
   signals_.OnReadable([this] { Drain(); });
   acceptor_ = TRY(loop::Acceptor::Create(
       loop, listener_, [this](os::Fd connection) { LeastBusy().Take(std::move(connection)); }));
+  return {};
+}
+
+Status HttpServer::Serve() {
+  TRY(Listen());
+  workers_.front()->Run();
+  return {};
+}
+
+Status HttpServer::Run() {
+  TRY(Listen());
   ending_fd = ending_.get();
 
   // Signals are for this thread.
@@ -185,10 +227,10 @@ Status HttpServer::Run() {
 
 Result<std::unique_ptr<Server>> Server::Create(const wasm::Module& module, std::string_view name,
                                                const wasi::Grants& grants,
-                                               const wasm::Limits& limits,
-                                               const Settings& settings) {
-  auto server = std::make_unique<HttpServer>(std::string(name), settings);
-  TRY(server->Open(module, grants, limits));
+                                               const wasm::Limits& limits, const Settings& settings,
+                                               const ServingThread* on_thread) {
+  auto server = std::make_unique<HttpServer>(std::string(name), settings, on_thread);
+  TRY(server->Open(module, grants, limits, on_thread));
   return server;
 }
 

@@ -27,6 +27,7 @@ void Worker::Run() {
 // What others go by, without asking this thread. The timer keeps the loop going, too, while nobody
 // is connected.
 void Worker::Count() {
+  if (!parts_.is_counted) return;
   connections_.store(server_->connections(), std::memory_order_relaxed);
   counting_ = loop_->After(kCountEvery, [this] { Count(); });
 }

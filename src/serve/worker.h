@@ -20,6 +20,7 @@ class Worker {
     uint32_t at_once;
     std::string name;
     Guests::Say say;
+    bool is_counted;  // Others ask connections(), and the thread has nothing else to stay for.
   };
   static Result<std::unique_ptr<Worker>> Create(const Parts& parts);
 

@@ -1,6 +1,5 @@
 #include "wasmoor/task/options.h"
 
-#include <fcntl.h>
 #include <google/protobuf/any.pb.h>
 
 #include <algorithm>
@@ -8,19 +7,15 @@
 #include "proto/containerd/runc_options.pb.h"
 #include "proto/containerd/runtime_options.pb.h"
 #include "task/settings.h"
-#include "wasmoor/os/file.h"
+#include "task/toml.h"
 #include "wasmoor/ttrpc/any.h"
 
 namespace wasmoor::task {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = 1 << 20;
-
 Status ApplyFile(const std::string& path, Options* options) {
-  const os::Fd file =
-      TRY_AS(os::OpenAt(os::Fd(), path.c_str(), O_RDONLY), "the runtime's options: config_path");
-  const auto bytes = TRY_AS(os::ReadAll(file, kMaxFileBytes), "{}", path);
-  return ApplyToml({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, options);
+  return ApplyToml(TRY_AS(ReadSettingsFile(path), "the runtime's options: config_path"), path,
+                   options);
 }
 
 void ApplyRunc(const containerd::runc::v1::Options& runc, Options* options) {

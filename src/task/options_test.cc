@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/any.pb.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "proto/containerd/cri.pb.h"
 #include "proto/containerd/runc_options.pb.h"
@@ -116,6 +117,30 @@ TEST(OptionsTest, NameTheFileThatIsNotThere) {
   ASSERT_FALSE(applied.has_value());
   EXPECT_EQ(applied.error().code(), Code::kNotFound);
   EXPECT_THAT(applied.error().message(), AllOf(HasSubstr("config_path"), HasSubstr("shim.toml")));
+}
+
+TEST(OptionsTest, AreNotWaitedForAtAFifo) {
+  const wasmoor::test::ScratchDirectory scratch;
+  ASSERT_EQ(::mkfifo((scratch / "fifo.toml").c_str(), 0600), 0);
+  ::runtimeoptions::v1::Options ours;
+  ours.set_config_path((scratch / "fifo.toml").string());
+  Options options;
+  const Status applied = ApplyAny(Packed(ours), &options);
+  ASSERT_FALSE(applied.has_value());
+  EXPECT_THAT(applied.error().message(), HasSubstr("fifo.toml: is not a regular file"));
+}
+
+TEST(OptionsTest, HaveLettersOfTheWorldInStringsAndCommentsOnly) {
+  Options options;
+  EXPECT_TRUE(
+      ApplyToml("# \xc3\xbc\nshim_cgroup = \"/\\\"\xcf\x8a'\" # \"\xc3\xbc\n", "a", &options));
+  EXPECT_EQ(options.shim_cgroup, "/\"\xcf\x8a'");
+  for (const char* text :
+       {"\n\xcf\x8a = 1\n", "\nlog_level = \xcf\x8a\n", "\na = ''\xe2\x80\x80\n"}) {
+    const Status applied = ApplyToml(text, "a.toml", &options);
+    ASSERT_FALSE(applied.has_value());
+    EXPECT_THAT(applied.error().message(), HasSubstr("a.toml:2: only strings and comments"));
+  }
 }
 
 TEST(OptionsTest, ComeFromRuncsMessageToo) {

@@ -1,4 +1,8 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "task/toml.h"
+#include "wasmoor/os/file.h"
 #include "wasmoor/task/options.h"
 
 #define TOML_EXCEPTIONS 0
@@ -8,6 +12,38 @@
 // The one file that knows the TOML library.
 namespace wasmoor::task {
 namespace {
+
+constexpr uint64_t kMostText = 1 << 20;
+
+// Outside of strings and comments a document is ASCII (toml.io, v1.0.0). The library's own look at
+// other letters there has no defined result for some of them (3.3), so it is given none. A string
+// ends with its line here: no setting has more than one.
+Status CheckLetters(std::string_view document, std::string_view source) {
+  constexpr unsigned char kBeyondAscii = 0x80;
+  int line = 1;
+  char inside = '\0';  // A string or a comment: how it began.
+  bool escaped = false;
+  for (const char c : document) {
+    if (c == '\n') {
+      ++line;
+      inside = '\0';
+      escaped = false;
+    } else if (inside == '\0') {
+      if (static_cast<unsigned char>(c) >= kBeyondAscii)
+        return Fail(Code::kInvalidArgument,
+                    "{}:{}: only strings and comments can have letters that are not ASCII", source,
+                    line);
+      if (c == '"' || c == '\'' || c == '#') inside = c;
+    } else if (escaped) {
+      escaped = false;
+    } else if (inside == '"' && c == '\\') {
+      escaped = true;
+    } else if (inside == c && c != '#') {
+      inside = '\0';
+    }
+  }
+  return {};
+}
 
 struct Reader {
   std::string_view source;
@@ -59,12 +95,21 @@ struct Reader {
 
 Status ReadToml(std::string_view document, std::string_view source,
                 const std::function<Status(const std::string&, const Value&)>& set) {
+  TRY(CheckLetters(document, source));
   const toml::parse_result parsed = toml::parse(document);
   if (!parsed) {
     return Fail(Code::kInvalidArgument, "{}:{}: {}", source, parsed.error().source().begin.line,
                 parsed.error().description());
   }
   return Reader{source, set}.ApplyTable(parsed.table(), "");
+}
+
+Result<std::string> ReadSettingsFile(const std::string& path) {
+  const os::Fd file = TRY(os::OpenAt(os::Fd(), path.c_str(), O_RDONLY | O_NONBLOCK));
+  if (!S_ISREG(TRY_AS(os::Stat(file), "{}", path).st_mode))
+    return Fail(Code::kInvalidArgument, "{}: is not a regular file", path);
+  const auto bytes = TRY_AS(os::ReadAll(file, kMostText), "{}", path);
+  return std::string(bytes.begin(), bytes.end());
 }
 
 Status Set(std::string_view key, const Value& value, Options* options) {

@@ -1,11 +1,17 @@
 #include "task/pod_messages.h"
 
+#include <fcntl.h>
+#include <fmt/ranges.h>
+#include <sys/utsname.h>
+
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "proto/containerd/cri.pb.h"
+#include "wasmoor/os/file.h"
 #include "wasmoor/ttrpc/any.h"
 
 namespace wasmoor::task {
@@ -52,6 +58,32 @@ void AddNamespaces(const cri::NamespaceOption& option, PodRequest* pod) {
   }
 }
 
+// As resolv.conf(5) has it. That of the node where nothing else is said.
+std::optional<std::string> ResolvConf(const cri::PodSandboxConfig& config) {
+  constexpr const char* kOfNode = "/etc/resolv.conf";
+  constexpr uint64_t kMost = 64 << 10;
+  const cri::DNSConfig& dns = config.dns_config();
+  if (config.has_dns_config()) {
+    std::string text;
+    if (dns.searches_size() > 0) text += fmt::format("search {}\n", fmt::join(dns.searches(), " "));
+    for (const std::string& server : dns.servers()) text += fmt::format("nameserver {}\n", server);
+    if (dns.options_size() > 0) text += fmt::format("options {}\n", fmt::join(dns.options(), " "));
+    return text;
+  }
+  const auto file = os::OpenAt(os::Fd(), kOfNode, O_RDONLY);
+  if (!file) return std::nullopt;
+  const auto bytes = os::ReadAll(*file, kMost);
+  if (!bytes) return std::nullopt;
+  return std::string(bytes->begin(), bytes->end());
+}
+
+// A pod in the node's network has the node's name.
+std::string HostnameFile(const cri::PodSandboxConfig& config) {
+  if (!config.hostname().empty()) return config.hostname() + "\n";
+  struct utsname node = {};
+  return ::uname(&node) == 0 ? std::string(node.nodename) + "\n" : "\n";
+}
+
 void AddConfig(const cri::PodSandboxConfig& config, PodRequest* pod) {
   pod->hostname = config.hostname();
   pod->annotations.insert(config.annotations().begin(), config.annotations().end());
@@ -59,6 +91,8 @@ void AddConfig(const cri::PodSandboxConfig& config, PodRequest* pod) {
   const auto& sysctls = config.on_linux().sysctls();
   pod->sysctls.insert(sysctls.begin(), sysctls.end());
   AddNamespaces(config.on_linux().security_context().namespace_options(), pod);
+  pod->resolv_conf = ResolvConf(config);
+  pod->hostname_file = HostnameFile(config);
 }
 
 }  // namespace

@@ -111,16 +111,21 @@ void SandboxServer::ShutdownSandbox(const pods::ShutdownSandboxRequest& request,
   pod_.Stop(done);
 }
 
-Result<pods::SandboxMetricsResponse> SandboxServer::MetricsOf(const std::string& id) {
-  TRY(Check(id));
+Result<pods::SandboxMetricsResponse> SandboxServer::MetricsOf(const std::string& id,
+                                                              const Result<cgroup::Stats>& stats) {
+  if (!stats) return tl::unexpected(stats.error());
   pods::SandboxMetricsResponse response;
-  *response.mutable_metrics() = TRY(ToMetric(id, TRY(pod_.ReadStats()), &metrics_));
+  *response.mutable_metrics() = TRY(ToMetric(id, *stats, &metrics_));
   return response;
 }
 
 void SandboxServer::SandboxMetrics(const pods::SandboxMetricsRequest& request, const CallInfo&,
                                    Reply<pods::SandboxMetricsResponse> reply) {
-  reply(MetricsOf(request.sandbox_id()));
+  const std::string& id = request.sandbox_id();
+  if (const auto known = Check(id); !known) return reply(tl::unexpected(known.error()));
+  const auto shared = std::make_shared<Reply<pods::SandboxMetricsResponse>>(std::move(reply));
+  pod_.ReadStats(
+      [this, id, shared](const Result<cgroup::Stats>& stats) { (*shared)(MetricsOf(id, stats)); });
 }
 
 void SandboxServer::UpdateSandbox(const pods::UpdateSandboxRequest& request, const CallInfo&,
@@ -128,6 +133,16 @@ void SandboxServer::UpdateSandbox(const pods::UpdateSandboxRequest& request, con
   // containerd tells what it has stored anew of the pod. The pod's resources are those of the
   // control group that the kubelet keeps for it; nothing of the rest is used after the pod's start.
   reply(Check(request.sandbox_id()));
+}
+
+void SandboxServer::HandOver(handover::Tasks* state) const {
+  state->set_pod(id_);
+  state->set_pod_network(network_namespace_);
+}
+
+void SandboxServer::TakeOver(const handover::Tasks& state) {
+  id_ = state.pod();
+  network_namespace_ = state.pod_network();
 }
 
 }  // namespace wasmoor::task

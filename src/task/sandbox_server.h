@@ -6,6 +6,7 @@
 
 #include "proto/containerd/sandbox.pb.h"
 #include "proto/containerd/sandbox.ttrpc.h"
+#include "proto/wasmoor/handover.pb.h"
 #include "task/metrics.h"
 #include "wasmoor/sandbox/pod.h"
 #include "wasmoor/task/options.h"
@@ -23,6 +24,11 @@ class SandboxServer : public pods::SandboxService {
 
   // Whether there is a pod, or was one that nobody has shut down.
   bool occupied() const { return !id_.empty(); }
+
+  // As Service::HandOver.
+  void HandOver(handover::Tasks* state) const;
+  void TakeOver(const handover::Tasks& state);
+  bool IsRepeatable(std::string_view method) const override { return method == "WaitSandbox"; }
 
  private:
   using CallInfo = ttrpc::CallInfo;
@@ -53,7 +59,8 @@ class SandboxServer : public pods::SandboxService {
   Status Check(const std::string& id) const;
   Status CreateIt(const pods::CreateSandboxRequest& request);
   Result<pods::SandboxStatusResponse> StatusOf(const std::string& id) const;
-  Result<pods::SandboxMetricsResponse> MetricsOf(const std::string& id);
+  Result<pods::SandboxMetricsResponse> MetricsOf(const std::string& id,
+                                                 const Result<cgroup::Stats>& stats);
 
   sandbox::Pod& pod_;
   const Options& options_;

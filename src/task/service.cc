@@ -12,7 +12,7 @@ struct Service::Servers {
   Servers(Service::Parts from, Options pod_options)
       : options(std::move(pod_options)),
         parts(std::move(from)),
-        tasks(parts.sandbox, parts.events, options,
+        tasks(parts.sandbox, parts.pod, parts.events, options,
               // A pod outlives its containers.
               [this] {
                 if (!pod || !pod->occupied()) parts.shut_down();
@@ -38,6 +38,16 @@ Status Service::AddTo(ttrpc::Server* server) {
   TRY(server->Add(servers_->tasks_v3));
   if (servers_->pod) TRY(server->Add(*servers_->pod));
   return {};
+}
+
+void Service::HandOver(handover::Tasks* state) const {
+  servers_->tasks.HandOver(state);
+  if (servers_->pod) servers_->pod->HandOver(state);
+}
+
+void Service::TakeOver(const handover::Tasks& state) {
+  servers_->tasks.TakeOver(state);
+  if (servers_->pod) servers_->pod->TakeOver(state);
 }
 
 }  // namespace wasmoor::task

@@ -9,6 +9,7 @@
 
 #include "proto/containerd/runc_options.pb.h"
 #include "proto/containerd/task_events.pb.h"
+#include "task/pod_files.h"
 #include "task/topics.h"
 #include "task/translate.h"
 #include "wasmoor/oci/spec.h"
@@ -29,6 +30,11 @@ void TaskServer::Create(const api::CreateTaskRequest& request, const CallInfo&,
                         Reply<api::CreateTaskResponse> reply) {
   Result<sandbox::CreateRequest> create = ToCreate(request, options_);
   if (!create) return reply(tl::unexpected(create.error()));
+  if (const auto files = pod_ != nullptr ? pod_->files() : std::vector<sandbox::PodFile>();
+      !files.empty()) {
+    if (Status added = AddPodFiles(create->bundle, files); !added)
+      return reply(tl::unexpected(std::move(added).error()));
+  }
   events::TaskCreate event;
   event.set_container_id(request.id());
   event.set_bundle(request.bundle());
@@ -312,6 +318,22 @@ void TaskServer::Shutdown(const api::ShutdownRequest&, const CallInfo&, Reply<Em
   const bool idle = being_created_ == 0 && sandbox_.Ids().empty();
   reply(Empty());
   if (idle) shut_down_();
+}
+
+void TaskServer::HandOver(handover::Tasks* state) const {
+  for (const auto& [container, execs] : exec_pids_) {
+    for (const auto& [pid, exec_id] : execs) {
+      handover::Tasks::Exec& one = *state->add_execs();
+      one.set_container(container);
+      one.set_pid(pid);
+      one.set_exec_id(exec_id);
+    }
+  }
+}
+
+void TaskServer::TakeOver(const handover::Tasks& state) {
+  for (const handover::Tasks::Exec& one : state.execs())
+    exec_pids_[one.container()][one.pid()] = one.exec_id();
 }
 
 }  // namespace wasmoor::task

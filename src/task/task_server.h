@@ -8,7 +8,9 @@
 
 #include "proto/containerd/task.pb.h"
 #include "proto/containerd/task.ttrpc.h"
+#include "proto/wasmoor/handover.pb.h"
 #include "task/metrics.h"
+#include "wasmoor/sandbox/pod.h"
 #include "wasmoor/sandbox/sandbox.h"
 #include "wasmoor/task/events.h"
 #include "wasmoor/task/options.h"
@@ -21,9 +23,20 @@ namespace api = ::containerd::task::v2;
 // tells the event before it answers, as containerd's own shim does.
 class TaskServer : public api::TaskService {
  public:
-  TaskServer(sandbox::Sandbox& sandbox, Events& events, const Options& options,
-             std::function<void()> shut_down)
-      : sandbox_(sandbox), events_(events), options_(options), shut_down_(std::move(shut_down)) {}
+  // `pod` may be null.
+  TaskServer(sandbox::Sandbox& sandbox, const sandbox::Pod* pod, Events& events,
+             const Options& options, std::function<void()> shut_down)
+      : sandbox_(sandbox),
+        pod_(pod),
+        events_(events),
+        options_(options),
+        shut_down_(std::move(shut_down)) {}
+
+  // As Service::HandOver.
+  void HandOver(handover::Tasks* state) const;
+  void TakeOver(const handover::Tasks& state);
+  // Whoever waits for an end may do so at another server as well.
+  bool IsRepeatable(std::string_view method) const override { return method == "Wait"; }
 
  private:
   using CallInfo = ttrpc::CallInfo;
@@ -71,6 +84,7 @@ class TaskServer : public api::TaskService {
   void TellDelete(const std::string& id, const api::DeleteResponse& ended);
 
   sandbox::Sandbox& sandbox_;
+  const sandbox::Pod* const pod_;
   Events& events_;
   const Options& options_;
   std::function<void()> shut_down_;

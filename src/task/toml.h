@@ -15,6 +15,9 @@ namespace wasmoor::task {
 Status ReadToml(std::string_view document, std::string_view source,
                 const std::function<Status(const std::string& key, const Value& value)>& set);
 
+// What a file of settings says. Nothing is waited for: a FIFO, say, is refused (kInvalidArgument).
+Result<std::string> ReadSettingsFile(const std::string& path);
+
 // Of one setting of Options, by its key. kInvalidArgument: there is none, or not of that value.
 Status Set(std::string_view key, const Value& value, Options* options);
 

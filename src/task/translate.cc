@@ -74,6 +74,7 @@ Result<sandbox::ExecRequest> ToExec(const api::ExecProcessRequest& request) {
   // The request has the say, as its streams are made for it.
   exec.process.terminal = request.terminal();
   exec.streams = StreamsOf(request);
+  exec.config = request.spec().value();
   return exec;
 }
 

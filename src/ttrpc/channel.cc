@@ -71,7 +71,7 @@ void Channel::OnReadable() {
 void Channel::Serve(std::string_view bytes) {
   serving_ = true;
   Frame frame;
-  while (open() && !overflown_ && reader_.Next(&bytes, &frame)) {
+  while (open() && !overflown_ && !frozen_ && reader_.Next(&bytes, &frame)) {
     handler_->OnFrame(frame);
     if (open() && waiting() > kPauseAt && (!Send() || waiting() > kPauseAt)) break;
   }
@@ -99,7 +99,7 @@ void Channel::Flush() {
     if (!Send()) return Lose(Error(Code::kUnavailable, "the other side closed the connection"));
     if (overflown_)
       return Lose(Error(Code::kResourceExhausted, "the other side does not read its answers"));
-    if (rest_.empty() || waiting() > kPauseAt) break;
+    if (rest_.empty() || frozen_ || waiting() > kPauseAt) break;
     Serve(std::exchange(rest_, std::string()));
     if (!open()) return;
   }
@@ -109,9 +109,38 @@ void Channel::Flush() {
   if (write != std::exchange(writing_, write)) {
     source_.OnWritable(write ? loop::Callback([this] { Flush(); }) : nullptr);
   }
-  const bool read = waiting() <= kPauseAt;
+  WatchForReading();
+}
+
+void Channel::WatchForReading() {
+  const bool read = waiting() <= kPauseAt && !frozen_;
   if (read != std::exchange(reading_, read))
     source_.OnReadable(read ? loop::Callback([this] { OnReadable(); }) : nullptr);
+}
+
+void Channel::Freeze() {
+  frozen_ = true;
+  WatchForReading();
+}
+
+void Channel::Thaw() {
+  frozen_ = false;
+  FlushSoon();
+}
+
+void Channel::HandOver(handover::Server::Connection* state, os::Carried* carried) const {
+  if (!open() || overflown_) return;
+  state->set_socket(carried->Keep(socket_));
+  state->set_unread(std::string(reader_.part()) + rest_);
+  state->set_unread_oversized(reader_.oversized());
+  state->set_unsent(out_.substr(sent_));
+}
+
+void Channel::TakeOver(const handover::Server::Connection& state) {
+  reader_.Skip(state.unread_oversized());
+  rest_ = state.unread();
+  out_ = state.unsent();
+  FlushSoon();
 }
 
 void Channel::Lose(const Error& why) {

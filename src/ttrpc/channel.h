@@ -5,9 +5,11 @@
 #include <string>
 #include <string_view>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "ttrpc/frame.h"
 #include "wasmoor/base/result.h"
 #include "wasmoor/loop/loop.h"
+#include "wasmoor/os/carried.h"
 #include "wasmoor/os/fd.h"
 
 namespace wasmoor::ttrpc {
@@ -41,12 +43,19 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Sends what the socket takes at once, and hangs up.
   void Close();
 
+  // As those of rpc::Server.
+  void Freeze();
+  void Thaw();
+  void HandOver(handover::Server::Connection* state, os::Carried* carried) const;
+  void TakeOver(const handover::Server::Connection& state);
+
  private:
   void OnReadable();
   void Serve(std::string_view bytes);
   void FlushSoon();
   bool Send();
   void Flush();
+  void WatchForReading();
   void Lose(const Error& why);
   size_t waiting() const { return out_.size() - sent_; }
 
@@ -63,6 +72,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bool reading_ = false;
   bool writing_ = false;
   bool overflown_ = false;
+  bool frozen_ = false;
 };
 
 }  // namespace wasmoor::ttrpc

@@ -1,13 +1,13 @@
 #include "wasmoor/ttrpc/client.h"
 
-#include <cstring>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "proto/ttrpc/ttrpc.pb.h"
+#include "rpc/expiry.h"
+#include "rpc/payload.h"
 #include "ttrpc/channel.h"
-#include "ttrpc/expiry.h"
 #include "ttrpc/wire.h"
 #include "wasmoor/os/unix_socket.h"
 
@@ -55,9 +55,7 @@ class Client::Calls : public Channel::Handler, public std::enable_shared_from_th
     return {};
   }
 
-  // `write` puts a payload of `size` bytes where it is told.
-  template <typename Write>
-  void Call(std::string_view service, std::string_view method, size_t size, const Write& write,
+  void Call(std::string_view service, std::string_view method, const rpc::Payload& payload,
             const CallOptions& options, Callback done) {
     std::string name = fmt::format("{}/{}", service, method);
     ::ttrpc::Request head;
@@ -70,7 +68,7 @@ class Client::Calls : public Channel::Handler, public std::enable_shared_from_th
       pair->set_value(value);
     }
     const size_t head_size = head.ByteSizeLong();
-    const size_t frame_size = head_size + FieldSize(size);
+    const size_t frame_size = head_size + FieldSize(payload.size());
     if (frame_size > kMostInFrame)
       return FailSoon(TooLong(name + ": the request", frame_size), std::move(done));
     if (next_stream_ >= kLastStream)
@@ -83,7 +81,7 @@ class Client::Calls : public Channel::Handler, public std::enable_shared_from_th
     // Fields may come in any order (protobuf's encoding), so the payload is written behind the rest
     // and not copied through it.
     head.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(room));
-    write(WriteFieldHead(kPayloadField, size, room + head_size));
+    payload.Write(WriteFieldHead(kPayloadField, payload.size(), room + head_size));
 
     auto call = std::make_unique<Waiting>();
     call->name = std::move(name);
@@ -137,7 +135,7 @@ class Client::Calls : public Channel::Handler, public std::enable_shared_from_th
   void OnTime(Clock::time_point now) {
     const auto self = shared_from_this();
     std::vector<std::unique_ptr<Waiting>> late;
-    if (const auto next = TakeDue(now, &waiting_, &late)) expiry_.Add(*next);
+    if (const auto next = rpc::TakeDue(now, &waiting_, &late)) expiry_.Add(*next);
     for (const auto& call : late) {
       if (closed_) return;
       call->done(Fail(Code::kDeadlineExceeded, "{}: no answer in time", call->name));
@@ -146,7 +144,7 @@ class Client::Calls : public Channel::Handler, public std::enable_shared_from_th
 
   loop::Loop& loop_;
   std::shared_ptr<Channel> channel_;
-  Expiry expiry_;
+  rpc::Expiry expiry_;
   std::map<uint32_t, std::unique_ptr<Waiting>> waiting_;  // By stream.
   std::function<void()> on_lost_;
   uint32_t next_stream_ = 1;
@@ -168,17 +166,13 @@ Result<std::unique_ptr<Client>> Client::Adopt(loop::Loop& loop, os::Fd connectio
 
 void Client::Call(std::string_view service, std::string_view method, std::string_view payload,
                   const CallOptions& options, Callback done) {
-  const auto write = [payload](char* out) { std::memcpy(out, payload.data(), payload.size()); };
-  calls_->Call(service, method, payload.size(), write, options, std::move(done));
+  calls_->Call(service, method, rpc::Payload(payload), options, std::move(done));
 }
 
 void Client::Call(std::string_view service, std::string_view method,
                   const google::protobuf::MessageLite& request, const CallOptions& options,
                   Callback done) {
-  const auto write = [&request](char* out) {
-    request.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(out));
-  };
-  calls_->Call(service, method, request.ByteSizeLong(), write, options, std::move(done));
+  calls_->Call(service, method, rpc::Payload(request), options, std::move(done));
 }
 
 bool Client::connected() const { return calls_->connected(); }

@@ -44,6 +44,12 @@ class FrameReader {
   // long as `bytes` are.
   bool Next(std::string_view* bytes, Frame* frame);
 
+  // What was taken of a frame that has not ended, and how much is still to be passed over of one
+  // that is too long: for another reader, which is to go on there.
+  std::string_view part() const { return given_ ? std::string_view() : std::string_view(part_); }
+  uint64_t oversized() const { return skip_; }
+  void Skip(uint64_t bytes) { skip_ = bytes; }
+
  private:
   bool Complete(std::string_view* bytes, size_t size);
 

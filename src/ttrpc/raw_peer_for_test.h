@@ -2,16 +2,22 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "proto/ttrpc/ttrpc.pb.h"
+#include "rpc/service_for_test.h"
 #include "ttrpc/frame.h"
-#include "ttrpc/service_for_test.h"
+#include "wasmoor/ttrpc/client.h"
+#include "wasmoor/ttrpc/server.h"
 
 namespace wasmoor::ttrpc::test {
+
+using namespace rpc::test;
 
 // The bytes of a frame, right or wrong.
 inline std::string Bytes(uint32_t stream, FrameType type, std::string_view payload,
@@ -40,7 +46,7 @@ inline std::string RequestFrame(uint32_t stream, std::string_view method, std::s
   return Bytes(stream, FrameType::kRequest, Request(method, payload, timeout_nano));
 }
 
-// The other end of a connection, which says exactly what it is told to.
+// The other end of a connection, which says exactly what it is told to. The Peer of a Wire, too.
 class RawPeer {
  public:
   explicit RawPeer(os::Fd socket) : socket_(std::move(socket)) {}
@@ -48,6 +54,10 @@ class RawPeer {
   void Write(std::string_view bytes) {
     ASSERT_EQ(::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
+  }
+  void Call(uint32_t stream, std::string_view method, std::string_view payload,
+            std::chrono::nanoseconds timeout) {
+    Write(RequestFrame(stream, method, payload, timeout.count()));
   }
   void HangUp() { socket_.Close(); }
   const os::Fd& socket() const { return socket_; }
@@ -65,6 +75,11 @@ class RawPeer {
     }
   }
 
+  std::string Said(uint32_t stream) const {
+    const auto found = said_.find(stream);
+    return found == said_.end() ? "" : found->second;
+  }
+
   // "1: payload", or "1: not_found: message", by the streams of the responses.
   std::vector<std::string> answers;
   size_t bytes_read = 0;
@@ -75,15 +90,22 @@ class RawPeer {
     ::ttrpc::Response response;
     EXPECT_TRUE(
         response.ParseFromArray(frame.payload.data(), static_cast<int>(frame.payload.size())));
-    std::string text = std::to_string(frame.header.stream) + ": ";
-    if (response.status().code() != 0)
-      text += std::string(CodeName(static_cast<Code>(response.status().code()))) + ": " +
-              response.status().message();
-    answers.push_back(text + response.payload());
+    const auto code = static_cast<Code>(response.status().code());
+    const std::string error = std::string(CodeName(code)) + ": " + response.status().message();
+    const bool ok = code == Code::kOk;
+    said_[frame.header.stream] = ok ? "ok: " + response.payload() : error;
+    answers.push_back(std::to_string(frame.header.stream) + ": " +
+                      (ok ? response.payload() : error));
   }
 
   os::Fd socket_;
   FrameReader reader_;
+  std::map<uint32_t, std::string> said_;
+};
+
+struct Wire {
+  using Server = ttrpc::Server;
+  using Peer = RawPeer;
 };
 
 }  // namespace wasmoor::ttrpc::test

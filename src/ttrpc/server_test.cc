@@ -1,24 +1,13 @@
 #include "wasmoor/ttrpc/server.h"
 
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include "support/child.h"
-#include "support/scratch.h"
+#include "rpc/server_suite_for_test.h"
 #include "ttrpc/raw_peer_for_test.h"
-#include "wasmoor/os/unix_socket.h"
 
 namespace wasmoor::ttrpc {
 namespace {
 
 using test::Bytes;
-using test::RawPeer;
 using test::RequestFrame;
-using test::SocketPair;
-using test::TestService;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -26,19 +15,8 @@ using testing::IsEmpty;
 using testing::StartsWith;
 using namespace std::chrono_literals;
 
-class ServerTest : public test::LoopTest {
+class ServerTest : public rpc::test::ServerSuite<test::Wire> {
  protected:
-  ServerTest() : server(std::make_unique<Server>(*loop)) {
-    EXPECT_TRUE(server->Add(service).has_value());
-    peer = NewPeer();
-  }
-
-  std::unique_ptr<RawPeer> NewPeer() {
-    SocketPair pair;
-    EXPECT_TRUE(server->Adopt(std::move(pair.ours)).has_value());
-    return std::make_unique<RawPeer>(std::move(pair.theirs));
-  }
-
   // What comes back for `bytes`, as far as it comes without anybody doing anything.
   std::vector<std::string> Ask(std::string_view bytes) {
     peer->answers.clear();
@@ -47,10 +25,6 @@ class ServerTest : public test::LoopTest {
     peer->Read();
     return peer->answers;
   }
-
-  TestService service;
-  std::unique_ptr<Server> server;
-  std::unique_ptr<RawPeer> peer;
 };
 
 TEST_F(ServerTest, AnswersRequestsThatComeTogether) {
@@ -59,28 +33,12 @@ TEST_F(ServerTest, AnswersRequestsThatComeTogether) {
               ElementsAre("1: a", "3: ", "5: not_found: it is not there"));
 }
 
-TEST_F(ServerTest, AnswersInAnyOrder) {
-  EXPECT_THAT(Ask(RequestFrame(1, "Keep", "a") + RequestFrame(3, "Keep", "b") +
-                  RequestFrame(5, "Echo", "c")),
-              ElementsAre("5: c"));
-  EXPECT_EQ(server->open_calls(), 2u);
-  service.kept[1].second("second");
-  service.kept[0].second("first");
-  Settle();
-  peer->Read();
-  EXPECT_THAT(peer->answers, ElementsAre("5: c", "3: second", "1: first"));
-  EXPECT_EQ(server->open_calls(), 0u);
-}
-
-TEST_F(ServerTest, NamesTheServiceAndTheMethodThatItDoesNotHave) {
+TEST_F(ServerTest, NamesTheServiceThatItDoesNotHave) {
   ::ttrpc::Request request;
   request.set_service("containerd.task.v9.Task");
   request.set_method("Create");
   EXPECT_THAT(Ask(Bytes(1, FrameType::kRequest, request.SerializeAsString())),
               ElementsAre(AllOf(StartsWith("1: unimplemented:"), HasSubstr("v9.Task"))));
-  EXPECT_THAT(Ask(RequestFrame(3, "Fly", "")),
-              ElementsAre(AllOf(StartsWith("3: unimplemented:"), HasSubstr("test.Service"),
-                                HasSubstr("Fly"))));
 }
 
 TEST_F(ServerTest, RefusesStreamIdsThatAreEvenOrDoNotRise) {
@@ -143,58 +101,16 @@ TEST_F(ServerTest, TakesItThatAClientWillSendNoMore) {
   EXPECT_FALSE(service.kept[0].second.gone());
 }
 
-TEST_F(ServerTest, AnswersForAServiceThatDropsItsReply) {
-  EXPECT_THAT(Ask(RequestFrame(1, "Drop", "")),
-              ElementsAre(AllOf(StartsWith("1: internal:"), HasSubstr("test.Service/Drop"))));
-}
-
-TEST_F(ServerTest, AnswersOnceHoweverOftenAServiceDoes) {
-  Ask(RequestFrame(1, "Keep", ""));
-  RawReply& reply = service.kept[0].second;
-  reply("first");
-  EXPECT_TRUE(reply.gone());
-  reply("second");
-  reply(Error(Code::kInternal, "third"));
-  service.kept.clear();
-  Settle();
-  peer->Read();
-  EXPECT_THAT(peer->answers, ElementsAre("1: first"));
-}
-
 TEST_F(ServerTest, AnAnswerThatFitsInNoFrameBecomesAnError) {
   EXPECT_THAT(
       Ask(RequestFrame(1, "Big", std::to_string(kMostInFrame)) + RequestFrame(3, "Echo", "a")),
       ElementsAre(StartsWith("1: resource_exhausted: test.Service/Big"), "3: a"));
 }
 
-TEST_F(ServerTest, AnswersWhenTheTimeIsUpAndTellsTheService) {
-  peer->Write(RequestFrame(1, "Keep", "a", 30'000'000) + RequestFrame(3, "Keep", "b") +
-              RequestFrame(5, "Keep", "c", 60'000'000));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 3; }));
-  bool told = false;
-  service.kept[0].second.OnGone([&] { told = true; });
-  ASSERT_TRUE(RunUntil([&] { return peer->Read() && peer->answers.size() == 2; }));
-  EXPECT_THAT(peer->answers, ElementsAre(StartsWith("1: deadline_exceeded: test.Service/Keep"),
-                                         StartsWith("5: deadline_exceeded:")));
-  EXPECT_TRUE(told);
-  EXPECT_TRUE(service.kept[0].second.gone());
-  EXPECT_FALSE(service.kept[1].second.gone());
-  service.kept[0].second("too late");
-  service.kept[1].second("in time");
-  Settle();
-  peer->Read();
-  EXPECT_EQ(peer->answers.back(), "3: in time");
-}
-
 TEST_F(ServerTest, DoesNotBeginWhatIsLateAlready) {
   EXPECT_THAT(Ask(RequestFrame(1, "Echo", "a", -1)),
               ElementsAre(StartsWith("1: deadline_exceeded:")));
   EXPECT_EQ(service.calls, 0);
-}
-
-TEST_F(ServerTest, TakesDeadlinesBeyondTheEndOfTheClock) {
-  EXPECT_THAT(Ask(RequestFrame(1, "Echo", "a", INT64_MAX)), ElementsAre("1: a"));
-  EXPECT_TRUE(service.last_deadline.has_value());
 }
 
 TEST_F(ServerTest, ReadsMetadata) {
@@ -208,25 +124,6 @@ TEST_F(ServerTest, ReadsMetadata) {
   EXPECT_THAT(Ask(Bytes(1, FrameType::kRequest, request.SerializeAsString()) +
                   RequestFrame(3, "Meta", "traceparent")),
               ElementsAre("1: first", "3: none"));
-}
-
-TEST_F(ServerTest, AClientMayGoWhileItsCallsAreOpen) {
-  peer->Write(RequestFrame(1, "Keep", "a") + RequestFrame(3, "Keep", "b"));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 2; }));
-  // What a service does that forgets who does not wait any more.
-  for (auto& [payload, reply] : service.kept) reply.OnGone([this] { service.kept.clear(); });
-  peer->HangUp();
-  ASSERT_TRUE(RunUntil([&] { return server->connections() == 0; }));
-  EXPECT_THAT(service.kept, IsEmpty());
-}
-
-TEST_F(ServerTest, AnswersToWhoIsGoneGoNowhere) {
-  peer->Write(RequestFrame(1, "Keep", "a"));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
-  peer->HangUp();
-  // The server does not know yet.
-  service.kept[0].second("answer");
-  ASSERT_TRUE(RunUntil([&] { return server->connections() == 0; }));
 }
 
 TEST_F(ServerTest, AClientMayGoInTheMiddleOfARequest) {
@@ -269,33 +166,6 @@ TEST_F(ServerTest, HangsUpOnWhoLetsAnswersPileUp) {
   EXPECT_EQ(server->open_calls(), 0u);
 }
 
-TEST_F(ServerTest, MayBeDestroyedFromWithinACall) {
-  service.on_call = [this] { server.reset(); };
-  peer->Write(RequestFrame(1, "Echo", "a") + RequestFrame(3, "Echo", "b"));
-  ASSERT_TRUE(RunUntil([&] { return !peer->Read(); }));
-  EXPECT_THAT(peer->answers, IsEmpty());
-  EXPECT_EQ(service.calls, 1);
-}
-
-TEST_F(ServerTest, SendsWhatWasAnsweredBeforeItStops) {
-  peer->Write(RequestFrame(1, "Keep", "a"));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
-  service.kept[0].second("goodbye");
-  server.reset();
-  EXPECT_FALSE(peer->Read());
-  EXPECT_THAT(peer->answers, ElementsAre("1: goodbye"));
-}
-
-TEST_F(ServerTest, TellsServicesOfOpenCallsThatItStops) {
-  peer->Write(RequestFrame(1, "Keep", "a"));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
-  bool told = false;
-  service.kept[0].second.OnGone([&] { told = true; });
-  server->Stop();
-  EXPECT_TRUE(told);
-  EXPECT_EQ(server->connections(), 0u);
-}
-
 TEST_F(ServerTest, ServesOneServiceUnderTwoNames) {
   ASSERT_TRUE(server->Add(std::make_unique<Alias>("test.v3.Service", service)).has_value());
   ::ttrpc::Request request;
@@ -307,71 +177,19 @@ TEST_F(ServerTest, ServesOneServiceUnderTwoNames) {
   EXPECT_EQ(server->Add(service).error().code(), Code::kAlreadyExists);
 }
 
-// What the hook is told, as "Method(payload)" and "Method: code".
 class HookTest : public ServerTest {
  protected:
-  HookTest() {
-    server->OnCalls([this](const CallInfo& info, std::string_view payload) {
-      told.push_back(fmt::format("{}({:.9})", info.method, payload));
-      return [this, method = std::string(info.method)](const Error* error) {
-        told.push_back(
-            fmt::format("{}: {}", method, CodeName(error == nullptr ? Code::kOk : error->code())));
-      };
-    });
-  }
-
-  std::vector<std::string> told;
+  HookTest() { server->OnCalls(test::Tell(&told)); }
 };
-
-TEST_F(HookTest, HearsOfACallBeforeTheServiceAndOnceOfItsAnswer) {
-  service.on_call = [this] { told.emplace_back("the service"); };
-  Ask(RequestFrame(1, "Echo", "a") + RequestFrame(3, "Fail", "b") + RequestFrame(5, "Drop", ""));
-  EXPECT_THAT(told, ElementsAre("Echo(a)", "the service", "Echo: ok", "Fail(b)", "the service",
-                                "Fail: not_found", "Drop()", "the service", "Drop: internal"));
-}
-
-TEST_F(HookTest, HearsOfWhatIsAnsweredLaterWhenItIsAndNeverTwice) {
-  Ask(RequestFrame(1, "Keep", "a"));
-  EXPECT_THAT(told, ElementsAre("Keep(a)"));
-  service.kept[0].second("first");
-  service.kept[0].second(Error(Code::kInternal, "second"));
-  service.kept.clear();
-  server.reset();
-  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: ok"));
-}
 
 TEST_F(HookTest, HearsTheErrorThatAGoodAnswerBecomesWhichIsTooLong) {
   Ask(RequestFrame(1, "Big", std::to_string(kMostInFrame)));
   EXPECT_THAT(told, ElementsAre("Big(4194304)", "Big: resource_exhausted"));
 }
 
-TEST_F(HookTest, HearsThatTheTimeWasUp) {
-  peer->Write(RequestFrame(1, "Keep", "a", 30'000'000));
-  ASSERT_TRUE(RunUntil([&] { return told.size() == 2; }));
-  service.kept[0].second("too late");
-  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: deadline_exceeded"));
-}
-
-TEST_F(HookTest, HearsThatTheClientIsGone) {
-  peer->Write(RequestFrame(1, "Keep", "a"));
-  ASSERT_TRUE(RunUntil([&] { return service.kept.size() == 1; }));
-  peer->HangUp();
-  ASSERT_TRUE(RunUntil([&] { return told.size() == 2; }));
-  service.kept[0].second("too late");
-  EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: cancelled"));
-}
-
 TEST_F(HookTest, HearsThatACallTakesNoStream) {
   Ask(RequestFrame(1, "Keep", "a") + Bytes(1, FrameType::kData, "more"));
   EXPECT_THAT(told, ElementsAre("Keep(a)", "Keep: invalid_argument"));
-}
-
-TEST_F(HookTest, HearsOfOpenCallsWhenTheServerEndsFromWithinOne) {
-  Ask(RequestFrame(1, "Keep", "a"));
-  service.on_call = [this] { server.reset(); };
-  peer->Write(RequestFrame(3, "Echo", "b"));
-  ASSERT_TRUE(RunUntil([&] { return !peer->Read(); }));
-  EXPECT_THAT(told, ElementsAre("Keep(a)", "Echo(b)", "Keep: cancelled", "Echo: cancelled"));
 }
 
 TEST_F(HookTest, HearsNothingOfWhatNoServiceGets) {
@@ -382,83 +200,11 @@ TEST_F(HookTest, HearsNothingOfWhatNoServiceGets) {
       RequestFrame(3, "Echo", "a", -1) + Bytes(5, FrameType::kRequest, "\xff\xff\xff"));
   EXPECT_EQ(peer->answers.size(), 3u);
   EXPECT_THAT(told, IsEmpty());
-  Ask(RequestFrame(7, "Fly", ""));
-  EXPECT_THAT(told, ElementsAre("Fly()", "Fly: unimplemented"));
-}
-
-class ListeningTest : public ServerTest {
- protected:
-  ListeningTest() : path(scratch / "s") {
-    os::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-    EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    EXPECT_EQ(::listen(socket.get(), 8), 0);
-    EXPECT_TRUE(server->Listen(std::move(socket)).has_value());
-    peer->HangUp();
-    EXPECT_TRUE(RunUntil([&] { return server->connections() == 0; }));
-  }
-
-  const wasmoor::test::ScratchDirectory scratch;
-  const std::string path;
-};
-
-TEST_F(ListeningTest, TakesEveryOneWhoConnects) {
-  std::vector<std::unique_ptr<Client>> clients;
-  int answers = 0;
-  for (int i = 0; i < 5; ++i) {
-    auto client = Client::Connect(*loop, path);
-    ASSERT_TRUE(client.has_value()) << client.error().message();
-    (*client)->Call("test.Service", "Echo", "x", {}, [&](const Result<std::string>& answer) {
-      answers += answer.has_value() ? 1 : 0;
-    });
-    clients.push_back(std::move(*client));
-  }
-  ASSERT_TRUE(RunUntil([&] { return answers == 5; }));
-  EXPECT_EQ(server->connections(), 5u);
-  clients.clear();
-  ASSERT_TRUE(RunUntil([&] { return server->connections() == 0; }));
-}
-
-TEST_F(ListeningTest, HangsUpOnOtherUsers) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be another user";
-  ASSERT_EQ(::chmod((scratch / "").c_str(), 0755), 0);
-  ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
-  wasmoor::test::Child stranger([this] {
-    if (::setuid(65534) != 0) return 2;
-    const auto socket = os::ConnectUnix(path);
-    char byte = 0;
-    return socket && ::recv(socket->get(), &byte, 1, 0) == 0 ? 0 : 1;
-  });
-  const auto gone = [&] {
-    siginfo_t info = {};
-    return ::waitid(P_PID, static_cast<id_t>(stranger.pid()), &info, WEXITED | WNOHANG | WNOWAIT) ==
-               0 &&
-           info.si_pid != 0;
-  };
-  ASSERT_TRUE(RunUntil(gone));
-  EXPECT_EQ(stranger.Wait(), "exit 0");
-  EXPECT_EQ(server->connections(), 0u);
-}
-
-TEST_F(ListeningTest, OthersAreRefusedAfterItStopped) {
-  server->Stop();
-  EXPECT_EQ(Client::Connect(*loop, path).error().code(), Code::kUnavailable);
-}
-
-TEST_F(ListeningTest, GoesOnWhereThereWereNoDescriptors) {
-  auto client = Client::Connect(*loop, path);
-  ASSERT_TRUE(client.has_value());
-  rlimit before;
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const rlimit none = {0, before.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  for (int i = 0; i < 3; ++i) loop->RunOnce(1ms);
-  EXPECT_EQ(server->connections(), 0u);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_TRUE(RunUntil([&] { return server->connections() == 1; }));
 }
 
 }  // namespace
 }  // namespace wasmoor::ttrpc
+
+namespace wasmoor::rpc::test {
+INSTANTIATE_TYPED_TEST_SUITE_P(Ttrpc, ServerSuite, ttrpc::test::Wire);
+}  // namespace wasmoor::rpc::test

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <google/protobuf/message_lite.h>
-
 #include <cstddef>
 #include <string_view>
 

@@ -118,6 +118,36 @@ def _shims():
                Side("first-start-100-millicores", "wasmoor"), Side("first-start", "wasmoor"))
 
 
+def _node():
+    """The node's daemon, against shims and by itself."""
+    def alone(title, limit, workload, metric, kind=AT_MOST, digits=0):
+        return Goal(f"node, {title}", limit, Side(workload, "wasmtimed", metric), kind=kind, digits=digits)
+
+    def beside(title, limit, workload, other, metric, kind=AT_MOST):
+        return Goal(f"node, {title}", limit, Side(workload, "wasmtimed", metric), Side(other, "wasmtimed", metric),
+                    kind)
+
+    yield alone("tasks created, started, waited for, deleted, 8 at once: a second", 1000, "node-bare-tasks-8",
+                "rate", AT_LEAST)
+    for title, workload in (("nothing but that", "node-bare-tasks-8"), ("with streams and all calls", "node-tasks-8")):
+        for contender, limit in (("wasmoor", 3), ("runwasi", 25)):
+            yield Goal(f"node, tasks 8 at once, {title}: rate, of {contender}", limit,
+                       Side(workload, "wasmtimed", "rate"), Side(workload, contender, "rate"), AT_LEAST)
+    yield alone("tasks without containerd: failed, or with an event out of place", 0, "node-tasks", "faults")
+    for contender in ("wasmoor", "runc"):
+        yield Goal(f"node, pod by the sandbox controller: wall, of {contender} with a pause container", 0.5,
+                   Side("cri-pod", "wasmtimed"), Side("cri-pod", contender))
+    yield alone("each of 5,000 sleeping pods: PSS in bytes", 150e3, "held-5000", "pss-each")
+    yield beside("one more pod beside 5,000: wall, of one beside none", 3, "held-5000", "held-0", "up")
+    yield beside("counted work beside 8 spinning: rate, of that alone", 0.9, "fair-work-beside-spinners", "fair-work",
+                 "wall", AT_LEAST)
+    yield beside("start beside 8 spinning: 99th percentile, of that alone", 2, "fair-starts-beside-spinners",
+                 "fair-starts", "p99")
+    yield alone("soak: failed, or with an event out of place", 0, "soak", "faults")
+    for metric, limit in (("memory", 1.05), ("descriptors", 1), ("threads", 1), ("left", 1)):
+        yield beside(f"soak: {metric} at the end, of that at the beginning", limit, "soak-end", "soak-begin", metric)
+
+
 GOALS = [
     Goal("cached hello: wall, of wasmtime precompiled", 0.5, Side("hello", "wasmoor"),
          Side("hello", "wasmtime-precompiled")),
@@ -149,6 +179,7 @@ GOALS = [
          Side("http-hello", "wasmtime-serve-tuned", "rate"), AT_LEAST),
     *_containers(),
     *_shims(),
+    *_node(),
 ]
 
 

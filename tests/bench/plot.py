@@ -6,7 +6,8 @@ import math
 import units
 
 COLOURS = {"wasmoor": "#c2410c", "wasmtime-precompiled": "#1d4ed8", "wasmtime": "#60a5fa", "node": "#15803d",
-           "crun": "#7e22ce", "runc": "#a16207", "kernel": "#6b7280", "runwasi": "#be185d"}
+           "crun": "#7e22ce", "runc": "#a16207", "kernel": "#6b7280", "runwasi": "#be185d",
+           "wasmtimed": "#0f766e"}
 LEFT, RIGHT, TOP, ROW, LANE = 200, 40, 60, 46, 9
 WIDTH = 900
 AXIS = WIDTH - LEFT - RIGHT

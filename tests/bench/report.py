@@ -3,7 +3,9 @@
 import units
 
 FAILURES = ["failures", "disorder", "mounted", "faults"]  # Shown where there are any.
-SHOWN = ["wall", "rate", "p99", "peak", "threads", "pss-first", "pss-further", "processes", *FAILURES]  # The JSON has all metrics; a person looks at these.
+# The JSON has all metrics; a person looks at these.
+SHOWN = ["wall", "rate", "p99", "peak", "threads", "pss-first", "pss-further", "processes", "pss-each", "up", "memory",
+         "descriptors", "left", *FAILURES]
 
 
 def aligned(rows, names=1):

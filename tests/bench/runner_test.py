@@ -11,12 +11,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import bundles  # noqa: E402
 import contest  # noqa: E402
+import curves  # noqa: E402
+import density  # noqa: E402
 import figures  # noqa: E402
 import goals  # noqa: E402
 import inside  # noqa: E402
 import plot  # noqa: E402
 import report  # noqa: E402
 import shims  # noqa: E402
+import soak  # noqa: E402
+import through_cri  # noqa: E402
 import units  # noqa: E402
 from measuring import Command, MeasureError  # noqa: E402
 from workloads import Workload  # noqa: E402
@@ -140,7 +144,7 @@ class ContestTest(unittest.TestCase):
         self.assertRegex(self.said[0], "hello: b is left out from round 1 on: ended with 139")
         self.assertEqual(len(self.said), 1)
 
-    def test_wasmoor_crashing_is_the_end(self):
+    def test_one_of_ours_crashing_is_the_end(self):
         with self.assertRaises(MeasureError):
             self.run_it(rounds=1, names=["wasmoor", "peer"], crashes="wasmoor")
 
@@ -238,6 +242,46 @@ class ShimsTest(unittest.TestCase):
         self.assertNotEqual(first, second)
         self.assertEqual(first[:8], b"\0asm\1\0\0\0")
         self.assertEqual((first[8], first[9]), (0, len(first) - 10))
+
+
+class NodeTest(unittest.TestCase):
+    @staticmethod
+    def held(**contenders):
+        table = figures.Table()
+        for contender, points in contenders.items():
+            for held, taken in points:
+                table.add(density.workload(held), contender, "pss", taken)
+        return table
+
+    def test_a_curve_goes_by_number_and_not_by_when_it_was_measured(self):
+        table = self.held(wasmtimed=[(10, 60), (1, 50), (5000, 900)], runc=[(0, 1)])
+        self.assertEqual(density.curves(table, "pss"), [("wasmtimed", [(1, 50), (10, 60), (5000, 900)])])
+
+    def test_curves_are_svg_with_a_dot_for_each_point_inside_its_panel(self):
+        points = [("wasmtimed", [(1, 5e6), (5000, 3e8)]), ("runc", [(1, 1e7)])]
+        root = xml.etree.ElementTree.fromstring(curves.svg([("PSS", "pss", points), ("nothing", "up", [])], "held"))
+        space = "{http://www.w3.org/2000/svg}"
+        dots = [dot for dot in root.iter(space + "circle") if dot.find(space + "title") is not None]
+        self.assertEqual([dot.find(space + "title").text for dot in dots],
+                         ["wasmtimed, 1: 4.77 MiB", "wasmtimed, 5,000: 286 MiB", "runc, 1: 9.54 MiB"])
+        for dot in dots:
+            self.assertTrue(curves.LEFT <= float(dot.get("cx")) <= curves.WIDTH)
+            self.assertTrue(curves.TOP <= float(dot.get("cy")) <= curves.HEIGHT - curves.BOTTOM)
+
+    def test_nothing_held_is_no_picture(self):
+        self.assertIsNone(curves.svg([("PSS", "pss", density.curves(figures.Table(), "pss"))], "held"))
+
+    def test_what_a_goal_is_about_is_the_daemon_as_sandbox_controller_and_shims_with_a_pause_container(self):
+        ours, runc = (shims.Shim(name, f"of {name}", pathlib.Path(), name == "wasmoor") for name in ("wasmoor", "runc"))
+        daemon = shims.Shim("wasmtimed", "of wasmtimed", pathlib.Path(), True, "/run/socket")
+        self.assertEqual({one.name: one.sandboxer for one in through_cri.handlers([daemon, ours, runc])}, {
+            "wasmtimed": "wasm", "wasmtimed-by-shim": "podsandbox", "wasmoor": "podsandbox",
+            "wasmoor-without-pause": "shim", "runc": "podsandbox"})
+
+    def test_a_soak_is_as_long_as_the_environment_says(self):
+        self.assertEqual(soak.full({}), soak.FULL)
+        million = soak.full({soak.TASKS: "1000000"})
+        self.assertEqual((million.tasks, million.tasks // million.batch), (1_000_000, soak.MOST))
 
 
 class OutputTest(unittest.TestCase):

@@ -32,6 +32,7 @@ class Shim:
     runtime: str  # As containerd is told it.
     program: pathlib.Path
     is_wasm: bool
+    manager: str = ""  # The socket of the daemon that has what this would start.
 
     def words(self, guest):
         """The command line of one of the guests: WebAssembly, or the same as a native program."""
@@ -102,13 +103,13 @@ class Stand:
         self.files = scratch / "shims-root"
         self.module = build / "guests" / "sortlines.wasm"
         subprocess.run([root / "tools" / "build-player", self._player], check=True)
-        guests = [build / "guests" / f"{guest}.wasm" for guest in ("hello", "sleep")]
+        guests = [build / "guests" / f"{guest}.wasm" for guest in ("hello", "sleep", "loop", "sha256")]
         bundles.make_small_root(self.files, guests, HELLO)
 
     def _words(self, shim, options, words):
         return [str(self._player), "play", "--shim", str(shim.program), "--rootfs", str(self.files), "--cgroups", GROUPS,
-                "--root", str(self._folder(shim)), "--network", f"/proc/{os.getpid()}/ns/net", *map(str, options),
-                "--", *words]
+                *(["--manager", shim.manager] if shim.manager else []), "--root", str(self._folder(shim)),
+                "--network", f"/proc/{os.getpid()}/ns/net", *map(str, options), "--", *words]
 
     def _folder(self, shim):
         folder = self.scratch / f"played-{shim.name}"
@@ -120,11 +121,12 @@ class Stand:
 
     def play(self, shim, options, words):
         """What the player reports, with the CPU time of all but the player."""
-        before = _processes(set())
+        before = processes(set())
         with _AllCpuTime() as spent:
             done = subprocess.run([*spent.enter, *self._words(shim, options, words)], env=self._environment(), text=True,
                                   capture_output=True, check=False)
-        _wait_for_end(before)
+        if not shim.manager:  # A daemon's processes stay.
+            _wait_for_end(before)
         if not done.stdout.strip():
             raise ShimError(f"{shim.name}: {done.stderr.strip()}")
         report = json.loads(done.stdout.splitlines()[-1])
@@ -132,10 +134,15 @@ class Stand:
         return report
 
     @contextlib.contextmanager
-    def sleeping(self, shim, pods):
+    def sleeping(self, shim, pods, options=()):
         """While so many pods of one container are asleep, each with a shim of its own; the value is the player's pid."""
-        options = ["--hold", "--tasks", pods, "--parallel", 4]
-        with subprocess.Popen(self._words(shim, options, shim.words("sleep")), env=self._environment(), text=True,
+        with self.holding(shim, [*options, "--tasks", pods, "--parallel", 4], shim.words("sleep")) as player:
+            yield player
+
+    @contextlib.contextmanager
+    def holding(self, shim, options, words):
+        """While tasks run that do not end; the value is the player's pid."""
+        with subprocess.Popen(self._words(shim, ["--hold", *options], words), env=self._environment(), text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as player:
             try:
                 if player.stdout.readline() != "held\n":
@@ -144,7 +151,7 @@ class Stand:
             finally:
                 player.stdin.close()
                 rest = player.stdout.read()
-            if shim.name == contest.OURS and json.loads(rest)["failed"]:
+            if shim.name in contest.OURS and json.loads(rest)["failed"]:
                 raise ShimError(f"{json.loads(rest)['failures']}")
 
 
@@ -158,7 +165,7 @@ def in_turn(shims, rounds, sample, say):
                 if name not in failed:
                     sample(shim, turn)
             except (ShimError, OSError) as error:
-                if name == contest.OURS:
+                if name in contest.OURS:
                     raise
                 failed.add(name)
                 say(f"{name} is left out from round {turn + 1} on: {error}")
@@ -185,7 +192,7 @@ def tasks(stand, shims, sizes, table, say):
         def sample(shim, _turn, workload=workload, parallel=parallel, count=count):
             options = ["--tasks", count, "--parallel", parallel, "--pause", SLEEPER, "--expect", GREETING, "--timeout", "20s"]
             report = stand.play(shim, options, shim.words("hello"))
-            if shim.name == contest.OURS and any(report[field] for field in FAILURES.values()):
+            if shim.name in contest.OURS and any(report[field] for field in FAILURES.values()):
                 say(f"{shim.name}: {report['failures']} {report['wrong_events']}")
             add_report(table, workload, shim, report)
 
@@ -196,19 +203,24 @@ def tasks(stand, shims, sizes, table, say):
         table.add("shim-tasks", shim.name, "faults", sum(sum(one.samples) for one in series if one))
 
 
-def _pss(pid):
-    """Bytes that a process has of memory, shared pages divided by who shares them (proc_pid_smaps(5)); None if it has
-    ended, and waits for its parent to hear of it."""
+def memory_of(pid, kind="Pss"):
+    """Bytes that a process has of memory, shared pages divided by who shares them, or, as Rss, not divided
+    (proc_pid_smaps(5)); None if it has ended, and waits for its parent to hear of it."""
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):
         for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 return int(line.split()[1]) << 10
     return None
 
 
-def _processes(without):
+def processes(without):
     found = {int(entry.name) for entry in pathlib.Path("/proc").iterdir() if entry.name.isdecimal()}
     return found - without
+
+
+def added_since(before, player):
+    """The sizes of the processes that a player and what it called have started."""
+    return [size for size in map(memory_of, processes(before | {player})) if size is not None]
 
 
 def memory(stand, shims, sizes, table, say):
@@ -216,10 +228,9 @@ def memory(stand, shims, sizes, table, say):
     say("shims: memory of sleeping pods")
 
     def taken(shim, pods):
-        before = _processes(set())
+        before = processes(set())
         with stand.sleeping(shim, pods) as player:
-            added = _processes(before | {player})
-            sizes_of = [size for size in map(_pss, added) if size is not None]
+            sizes_of = added_since(before, player)
             return sum(sizes_of), len(sizes_of)
 
     def sample(shim, _turn):
@@ -235,7 +246,7 @@ def memory(stand, shims, sizes, table, say):
 def _wait_for_end(before):
     """Of what goes on in the background, as a compiler does: it would be part of the next measurement."""
     end = time.monotonic() + 20
-    while _processes(before) and time.monotonic() < end:
+    while processes(before) and time.monotonic() < end:
         with contextlib.suppress(ChildProcessError):  # Whoever has lost its parent is this process's child.
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -257,7 +268,7 @@ def first_starts(stand, shims, sizes, table, say):
     for turn in range(sizes.starts):
         for workload in contest.order(modes, turn):
             for shim in shims:
-                if not shim.is_wasm or (shim.name != contest.OURS and turn >= 2):
+                if not shim.is_wasm or (shim.name not in contest.OURS and turn >= 2):
                     continue
                 make_unseen(stand.module, guest)
                 options = [*modes[workload], "--timeout", "5m", "--expect", "0 files, 0 lines"]

@@ -13,7 +13,7 @@ from workloads import Workload
 NATIVE, WASM, WASM_PLATFORM = "docker.io/bench/native:1", "docker.io/bench/wasm:1", "wasi/wasm"
 
 
-def _import_harness(root):
+def import_harness(root):
     """The containerd that tests start (tests/e2e_containers/containerd)."""
     sys.path += [str(root / "tests" / "e2e_containers" / "containerd"), str(root / "tests" / "support")]
     import daemon
@@ -52,7 +52,7 @@ class Stand:
 @contextlib.contextmanager
 def serving(root, build, folder, there, scratch):
     """A containerd with both images, from the `folder` of its executables."""
-    daemon, images = _import_harness(root)
+    daemon, images = import_harness(root)
     os.environ["PATH"] = ":".join([*(str(shim.program.parent) for shim in there), os.environ["PATH"]])
     os.environ["WASMOOR_CACHE_DIR"] = str(scratch / "shim-modules")
     hello = scratch / "shims-root" / "bin" / "hello"

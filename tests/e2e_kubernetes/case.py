@@ -1,18 +1,24 @@
 """What cases are made of: a pod that one can ask and wait for, and a test case that says what it saw."""
 
+import json
 import os
 import pathlib
 import re
+import signal
 import time
 import unittest
 
 import api
 import cluster
+import cri
 import node as node_module
 import pods
+import ttrpc
 from programs import wait_for
+from wire import decode
 
 LINE = 800  # Characters of what is shown of a failure.
+TASKS = pathlib.Path("/run/containerd/io.containerd.runtime.v2.task/k8s.io")  # A folder for each.
 PATIENCE = 60  # Seconds, on a busy machine, for what takes the kubelet two.
 
 
@@ -123,8 +129,26 @@ class Pod:
         return found[0]
 
     def processes(self, name):
-        """Pids in a container's group."""
-        return [int(pid) for pid in (self.group(name) / "cgroup.procs").read_text().split()]
+        """Pids in a container's group; of a guest that is threads, their numbers."""
+        in_threads = self.is_threads(name)
+        group = self.group(name, "cpu") if in_threads else self.group(name)
+        return [int(pid) for pid in (group / ("tasks" if in_threads else "cgroup.procs")).read_text().split()]
+
+    def is_threads(self, name):
+        """Whether a container has only the groups that threads can have."""
+        return self.node.kind.has_daemon and not self.groups(name)
+
+    def memory_limit(self, name):
+        """Of a container, as its runtime measures it."""
+        told = self.node.containerd.ctr("tasks", "metrics", self.identifier(name))
+        return int(re.search(r"(?m)^memory\.limit_in_bytes\s+(\d+)", told)[1])
+
+    def kill(self, name):
+        """Ends a container's program as somebody beside Kubernetes does, with SIGKILL; also while containerd is away."""
+        task = self.identifier(name)
+        bootstrap = json.loads((TASKS / task / "bootstrap.json").read_text())
+        with ttrpc.Client(bootstrap["address"]) as client:
+            client.call("containerd.task.v3.Task", "Kill", {1: task, 3: signal.SIGKILL})
 
     def shims(self):
         """Pids of the shims that serve it: its sandbox or a container of it stands in their command lines."""
@@ -134,11 +158,12 @@ class Pod:
 
     def sandbox(self):
         """containerd's identifier of the pod."""
-        listed = self.node.containerd.ctr("containers", "ls", "-q", f'labels."io.kubernetes.pod.uid"=={self.uid()}',)
-        for one in listed.split():
-            if '"io.cri-containerd.kind": "sandbox"' in self.node.containerd.ctr("containers", "info", one):
-                return one
-        return ""
+        runtime = cri.Runtime("/run/containerd/containerd.sock")
+        try:
+            found = runtime.call("ListPodSandbox", {1: {3: {1: "io.kubernetes.pod.uid", 2: self.uid()}}})
+        finally:
+            runtime.close()
+        return decode(found[1])[1].decode() if 1 in found else ""
 
 
 class Case(unittest.TestCase):
@@ -153,6 +178,10 @@ class Case(unittest.TestCase):
     @property
     def api(self):
         return self.node.api
+
+    def wait_until_gone(self, pids):
+        """Of processes and threads."""
+        self.wait("nothing of it runs", lambda: not [pid for pid in pids if node_module.is_alive(pid)], 20)
 
     def name(self, ending=""):
         """For an object of this test."""

@@ -3,6 +3,7 @@
 import unittest
 
 from case import Case
+from runtimes import WITHOUT_PAUSE
 from pods import artifact, execute, mounted, native, shell, sidecar, wasm
 
 SCRATCH = [{"name": "scratch", "emptyDir": {}}]
@@ -12,7 +13,7 @@ SHARED = {"volumeMounts": [mounted("scratch", "/scratch")]}
 class ArtifactTest(Case):
     def setUp(self):
         super().setUp()
-        if self.node.runtime != "wasmtime":
+        if not self.node.kind.is_ours:
             raise unittest.SkipTest("only our shim knows images without a file system")
 
     def assert_runs(self, container, says):
@@ -41,13 +42,13 @@ class ArtifactTest(Case):
 
 
 class SandboxTest(Case):
-    """Pods that our shim is itself: `sandboxer = "shim"`."""
+    """Pods that our shim or the node's daemon is itself: `sandboxer = "shim"`."""
 
-    CLASS = {"runtimeClassName": "wasmtime-sandbox"}
+    CLASS = {"runtimeClassName": WITHOUT_PAUSE}
 
     def setUp(self):
         super().setUp()
-        if "wasmtime-sandbox" not in self.node.handlers():
+        if WITHOUT_PAUSE not in self.node.handlers():
             raise unittest.SkipTest("only our shim is a sandbox without a pause image")
 
     def test_a_pod_without_a_pause_image_runs_guests_and_native_programs(self):

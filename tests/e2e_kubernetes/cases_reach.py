@@ -154,7 +154,7 @@ class ProcessesTest(Case):
         pod = self.pod(wasm("main", "sleep"), native("native", "sleep", 1234), shareProcessNamespace=True,
                        restartPolicy="Always").wait_ready()
         listed = pod.execute("native", "ps").stdout
-        self.assertRegex(listed, r"(?m)^ +1 .*/pause$")
+        self.assertRegex(listed, r"(?m)^ +1 .*/pause$" if self.node.kind.has_pause else r"(?m)^ +1 .*wasmoor-pod")
         self.assertRegex(listed, "sleep 1234")
         self.assertRegex(listed, "sleep\\.wasm")
         guest = re.search(r"(?m)^ *(\d+) .*sleep\.wasm", listed)[1]
@@ -168,11 +168,32 @@ class ProcessesTest(Case):
         self.assertRegex(listed, r"(?m)^ +1 .*sleep 1234$")
         self.assertNotIn("wasm", listed)
 
-    def test_a_debugging_container_joins_a_running_guest(self):
+    def debug(self, pod, **more):
+        self.api.patch("Pod", pod.name, {"spec": {"ephemeralContainers": [{**native("debug", "ps"), **more}]}},
+                       "ephemeralcontainers")
+
+    def test_a_debugging_container_sees_no_process_of_the_node_where_the_guest_is_a_thread(self):
+        if not self.node.kind.has_daemon:
+            raise unittest.SkipTest("guests are processes")
+        for more in ({}, {"tty": True, "stdin": True}):
+            pod = self.pod(wasm("main", "sleep"), ending="terminal" if more else "plain").wait_ready()
+            self.debug(pod, targetContainerName="main", **more)
+            pod.wait("it does not start", lambda pod=pod: "io.wasmoor.isolation" in str(pod.container("debug")))
+            self.assertEqual(self.api.kubectl("logs", pod.name, "-c", "debug").stdout, "")
+            self.assertTrue(pod.ready())
+
+    def test_a_debugging_container_without_a_target_joins_a_pod(self):
         pod = self.pod(wasm("main", "sleep")).wait_ready()
         before = pod.identifiers()
-        debug = {**native("debug", "ps"), "targetContainerName": "main"}
-        self.api.patch("Pod", pod.name, {"spec": {"ephemeralContainers": [debug]}}, "ephemeralcontainers")
+        self.debug(pod)
+        self.assertEqual(pod.wait_container_ended("debug")["exitCode"], 0)
+        pod.wait_logs("debug", r"(?m)^ +1 .*ps$")
+        self.assertEqual(pod.identifiers(), before)
+
+    def test_a_debugging_container_joins_a_running_guest(self):
+        pod = self.pod(wasm("main", "sleep"), annotations={"io.wasmoor.isolation": "process"}).wait_ready()
+        before = pod.identifiers()
+        self.debug(pod, targetContainerName="main")
         self.assertEqual(pod.wait_container_ended("debug")["exitCode"], 0)
         pod.wait_logs("debug", r"(?m)^ +1 .*sleep\.wasm")
         self.assertEqual(pod.identifiers(), before)

@@ -5,19 +5,22 @@ import dataclasses
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "e2e_containers" / "containerd")]
+sys.path[:0] = [str(ROOT / "tests" / "support"),
+                *(str(ROOT / "tests" / "e2e_containers" / name) for name in ("containerd", "shim"))]
 
 import apart  # noqa: E402
 import daemon  # noqa: E402
 
 import cluster  # noqa: E402
 import node_images  # noqa: E402
-from programs import wait_for  # noqa: E402
+import runtimes  # noqa: E402
+from programs import Program, wait_for  # noqa: E402
 
 SHIM_NAME = "containerd-shim-"
 EMPTIED = ("/run", "/var/lib", "/var/log")  # Where programs of the node write that take no other place.
@@ -35,19 +38,6 @@ CONTAINERD = """version = 3
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
   runtime_type = 'io.containerd.runc.v2'
 """
-OURS = {
-    # By the name of --runtime.
-    "wasmtime": """[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime]
-  runtime_type = 'io.containerd.wasmtime.v1'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime-sandbox]
-  runtime_type = 'io.containerd.wasmtime.v1'
-  sandboxer = 'shim'
-""",
-    "oci": """[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime]
-  runtime_type = 'io.containerd.runc.v2'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime.options]
-  BinaryName = '{binaries}/wasmoor-runtime'
-"""}
 
 
 def be_apart():
@@ -64,11 +54,12 @@ class Node:
     """What cases see of it. Its cgroup is above all pods."""
 
     build: pathlib.Path
-    runtime: str
+    kind: runtimes.Kind
     scratch: pathlib.Path
     cgroup: str
     containerd: daemon.Containerd
     cluster: cluster.Cluster
+    daemon: Program | None  # Of guests that are threads, if they are.
 
     @property
     def api(self):
@@ -78,32 +69,63 @@ class Node:
         self.containerd.stop_daemon(by)
         self.containerd.start_daemon()
 
+    def restart_daemon(self, by=signal.SIGKILL):
+        self.daemon.stop(by)
+        start_daemon(self.daemon)
+
     def handlers(self):
-        return ["wasmtime", "wasmtime-sandbox"] if self.runtime == "wasmtime" else ["wasmtime"]
+        return list(self.kind.handlers)
+
+
+def start_daemon(program):
+    program.start()
+    served = (runtimes.MANAGER, runtimes.CONTROLLER)
+    wait_for("the node's daemon serves", lambda: all(answers(path) for path in served), 30, [program])
+
+
+def answers(path):
+    """Whether anybody listens at a socket, which may be left of one who does no more."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(path) == 0
 
 
 @contextlib.contextmanager
-def running(build, runtime, kubernetes, containerd_folder, scratch, cgroup):
+def running_daemon(build, kind, scratch):
+    """The program, or None if pods of this kind need none."""
+    if not kind.has_daemon:
+        yield None
+        return
+    program = Program([build / "bin" / "containerd-wasmtimed"], scratch / "wasmtimed.log")
+    try:
+        start_daemon(program)
+        yield program
+    finally:
+        program.stop()
+
+
+@contextlib.contextmanager
+def running(build, kind, kubernetes, containerd_folder, scratch, cgroup):
     """A Node, ready for pods."""
     apart.mount_memory(*EMPTIED)
     cluster.make_network()
     cluster.make_cgroup(cgroup)
     networks = scratch / "networks"
     cluster.write_cni(networks)
-    config = (CONTAINERD + OURS[runtime]).format(plugins=cluster.CNI_PLUGINS, networks=networks,
+    config = (CONTAINERD + kind.tables).format(plugins=cluster.CNI_PLUGINS, networks=networks,
                                                  pause=node_images.PAUSE, binaries=build / "bin")
     # containerd finds the shim there, and the shim has a cache of modules that is empty at first.
     os.environ["PATH"] = f"{build / 'bin'}:{os.environ['PATH']}"
     os.environ["XDG_CACHE_HOME"] = str(scratch / "cache")
-    with daemon.Containerd(containerd_folder, scratch / "containerd", "k8s.io", build / "bin" / "wasmoor-runtime",
-                           config) as containerd:
+    with running_daemon(build, kind, scratch) as threads, daemon.Containerd(
+            containerd_folder, scratch / "containerd", "k8s.io", build / "bin" / "wasmoor-runtime",
+            config) as containerd:
         archives = [*node_images.make(scratch, build / "guests"), build / "images" / "wasmtest.tar"]
-        if runtime == "wasmtime":
+        if kind.is_ours:
             archives += node_images.make_artifacts(scratch, build)
         for archive in archives:
             containerd.import_image(archive)
         with cluster.Cluster(kubernetes, scratch / "cluster", cgroup) as started:
-            node = Node(build, runtime, scratch, cgroup, containerd, started)
+            node = Node(build, kind, scratch, cgroup, containerd, started, threads)
             for name in [*node.handlers(), PEER]:
                 started.api.create({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
                                     "metadata": {"name": name}, "handler": name})
@@ -123,6 +145,13 @@ def processes():
                 if state != "Z":
                     found[int(entry.name)] = words or (entry / "comm").read_text().strip()
     return found
+
+
+def is_alive(pid):
+    """A process or a thread, which no list of processes has."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def wait_for_quiet(node, before):
@@ -153,9 +182,10 @@ def left_on_the_node(node, before, mounts_before):
     left += [f"network namespace: {path}" for path in pathlib.Path("/run/netns").glob("*")]
     left += [f"network link: {name}" for name in links()]
     # containerd's own shim leaves its socket where it is killed.
-    sockets = ["containerd/s/*"] if node.runtime == "wasmtime" else []
+    sockets = ["containerd/s/*"] if node.kind.is_ours else []
     for pattern in ("containerd/io.containerd.runtime.v2.task/*/*", "containerd/runc/*/[!.]*", "containerd/fifo/*",
-                    "containerd/io.containerd.grpc.v1.cri/*/*", "wasmoor/containerd/*/[!.]*", *sockets):
+                    "containerd/io.containerd.grpc.v1.cri/*/*", "wasmoor/containerd/*/[!.]*",
+                    "wasmoor/wasmtimed/sandboxes/*/*", *sockets):
         left += [f"state: {path}" for path in pathlib.Path("/run").glob(pattern)]
     return left
 

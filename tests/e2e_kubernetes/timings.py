@@ -9,7 +9,7 @@ import cri
 import node_images
 import pods
 from case import Pod
-from node import pss
+from node import processes, pss
 from programs import wait_for
 
 TURNS = 15
@@ -30,9 +30,17 @@ def _once(runtime, node, handler, image, command, turn):
     return [1000 * span for span in (made - began, started - made, ended - started, gone - ended)]
 
 
+def held_by_daemon(node):
+    """Bytes, of the daemon and its hosts; 0 if there is none."""
+    if not node.daemon:
+        return 0
+    return sum(pss(pid) for pid, words in processes().items() if words.split(" ")[0].endswith("containerd-wasmtimed"))
+
+
 def cost(node):
-    """A line on what a sleeping pod adds: the processes in its control groups, and its shim."""
+    """A line on what a sleeping pod adds: the processes in its control groups, and its shim, or what the daemon grows by."""
     name = "cost"
+    before = held_by_daemon(node)
     node.api.create(pods.deployment(name, SLEEPING, pods.wasm("main", "sleep")))
     wait_for("all pods are ready",
              lambda: node.api.get("Deployment", name)["status"].get("readyReplicas") == SLEEPING, 120)
@@ -43,7 +51,7 @@ def cost(node):
         found = {*pod.shims(), *(int(pid) for pids in inside for pid in pids)}
         total += sum(pss(pid) for pid in found)
         count += len(found)
-    memory = total / SLEEPING / (1 << 20)
+    memory = (total + held_by_daemon(node) - before) / SLEEPING / (1 << 20)
     return f"a sleeping pod, of {SLEEPING}: {count / SLEEPING:.1f} processes, {memory:.2f} MiB PSS"
 
 

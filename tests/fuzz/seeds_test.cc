@@ -75,6 +75,14 @@ TEST(SeedsTest, ContainersRecordsAreWholeOrDamaged) {
 TEST(SeedsTest, AnswersOfServersAreReadOrRefused) {
   RunThrough("grpc_answers_fuzz", GrpcAnswers, 3000);
 }
+TEST(SeedsTest, ClientsOfGrpcAreAnsweredOrHungUpOn) {
+  RunThrough("grpc_requests_fuzz", GrpcRequests, 3000);
+}
+TEST(SeedsTest, CollectorsAreUnderstoodOrLeft) {
+  RunThrough("collector_answers_fuzz", CollectorAnswers, 1000);
+}
+TEST(SeedsTest, HostsHarmTheirOwnGuestsOnly) { RunThrough("host_notes_fuzz", HostNotes, 3000); }
+TEST(SeedsTest, ANodesTextsAreReadOrRefused) { RunThrough("node_texts_fuzz", NodeTexts, 3000); }
 TEST(SeedsTest, ImagesSayWhatTheyConsistOfOrAreRefused) {
   RunThrough("image_documents_fuzz", ImageDocuments, 3000);
 }

@@ -1,21 +1,17 @@
 #include <google/protobuf/message_lite.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <vector>
 
 #include "fuzz/input.h"
+#include "fuzz/peer.h"
 #include "proto/ttrpc/ttrpc.pb.h"
 #include "ttrpc/frame.h"
-#include "wasmoor/base/check.h"
-#include "wasmoor/loop/loop.h"
 #include "wasmoor/ttrpc/client.h"
 #include "wasmoor/ttrpc/server.h"
 
 namespace wasmoor::fuzz {
 namespace {
-
-using namespace std::chrono_literals;
 
 // Answers at once, later, or never.
 class Service : public ttrpc::Service {
@@ -42,19 +38,8 @@ class Service : public ttrpc::Service {
 };
 
 // A connection's other end, which says what it is told and understands all that it hears.
-class Peer {
+class TtrpcPeer : public Peer {
  public:
-  Peer() {
-    std::array<int, 2> ends;
-    CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
-    ours_ = os::Fd(ends[0]);
-    theirs = os::Fd(ends[1]);
-  }
-
-  void Say(std::string_view bytes) {
-    // One that was hung up on speaks to nobody.
-    static_cast<void>(::send(ours_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
-  }
   void SayFrame(uint32_t stream, uint8_t type, uint8_t flags, std::string_view payload,
                 uint32_t length) {
     std::string bytes(ttrpc::kHeaderSize, '\0');
@@ -62,37 +47,21 @@ class Peer {
                        bytes.data());
     Say(bytes.append(payload));
   }
-  void Hear() {
-    std::array<char, 4096> buffer;
-    ssize_t got = 0;
-    while ((got = ::recv(ours_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0) {
-      std::string_view bytes(buffer.data(), static_cast<size_t>(got));
-      for (ttrpc::Frame frame; reader_.Next(&bytes, &frame);) {
-        CHECK(!frame.oversized && frame.header.type == 2 && frame.header.flags == 0);
-        ::ttrpc::Response response;
-        CHECK(ttrpc::Parse(frame.payload, &response));
-      }
+  void Understand() {
+    const std::string heard = Hear();
+    std::string_view bytes = heard;
+    for (ttrpc::Frame frame; reader_.Next(&bytes, &frame);) {
+      CHECK(!frame.oversized && frame.header.type == 2 && frame.header.flags == 0);
+      ::ttrpc::Response response;
+      CHECK(ttrpc::Parse(frame.payload, &response));
     }
   }
-  void HangUp() { ours_.Close(); }
-
-  os::Fd theirs;
 
  private:
-  os::Fd ours_;
   ttrpc::FrameReader reader_;
 };
 
-std::string_view TextOf(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-void Settle(loop::Loop& loop) {
-  while (loop.RunOnce(0ms)) {
-  }
-}
-
-void SayRequest(Input& input, uint32_t stream, Peer& peer) {
+void SayRequest(Input& input, uint32_t stream, TtrpcPeer& peer) {
   constexpr std::array<const char*, 6> kMethods = {"echo", "keep", "gone", "drop", "none", ""};
   ::ttrpc::Request request;
   request.set_service("S");
@@ -112,7 +81,7 @@ void TtrpcServer(Bytes bytes) {
   Service service;
   ttrpc::Server server(*loop);
   CHECK(server.Add(service));
-  Peer peer;
+  TtrpcPeer peer;
   CHECK(server.Adopt(std::move(peer.theirs)));
   uint32_t stream = 1;
   while (!input.empty()) {
@@ -131,12 +100,12 @@ void TtrpcServer(Bytes bytes) {
         if (!service.kept.empty()) service.kept[input.Take<uint8_t>() % service.kept.size()]("x");
         break;
       case 5: service.kept.clear(); break;
-      case 6: peer.Hear(); break;
+      case 6: peer.Understand(); break;
       default: Settle(*loop);
     }
   }
   Settle(*loop);
-  peer.Hear();
+  peer.Understand();
   size_t open = 0;
   for (const ttrpc::RawReply& reply : service.kept) open += reply.gone() ? 0 : 1;
   CHECK(open == server.open_calls());

@@ -24,6 +24,21 @@ constexpr uint32_t kKilled = 128 + SIGKILL, kTrapped = 134;
 constexpr const char* kGroups = "/sys/fs/cgroup";
 constexpr const char* kPod = "/wasmoor-inproc-limits";
 
+// A pod whose group has used that much.
+class GroupOfPod : public Pod {
+ public:
+  static constexpr uint64_t kMemory = 1000, kTime = 2000;
+  Status Create(PodRequest) override { return {}; }
+  void Start(Done<PodInfo>) override {}
+  void Stop(Done<void>) override {}
+  void Wait(Done<Exit>) override {}
+  PodInfo info() const override { return {}; }
+  void ReadStats(Done<cgroup::Stats> done) override {
+    done(cgroup::Stats{.cpu = cgroup::CpuStats{.usage_ns = kTime},
+                       .memory = cgroup::MemoryStats{.usage = kMemory}});
+  }
+};
+
 class InprocLimitsTest : public InprocTest {
  protected:
   void TearDown() override {
@@ -226,6 +241,28 @@ TEST_F(InprocLimitsTest, StopsTheTimeOfAGuestThatIsPaused) {
   const auto exit = WaitFor(spinner->first());
   ASSERT_TRUE(exit) << exit.error().message();
   EXPECT_EQ(exit->status, kKilled);
+}
+
+TEST_F(InprocLimitsTest, CountsItsGuestsForThePod) {
+  const auto pod = CountGuests(std::make_unique<GroupOfPod>(), *sandbox_);
+  const auto of_pod = [&] {
+    auto stats = Wait<cgroup::Stats>([&](auto done) { pod->ReadStats(std::move(done)); });
+    EXPECT_TRUE(stats) << stats.error().message();
+    return *std::move(stats);
+  };
+  EXPECT_EQ(of_pod().memory->usage, GroupOfPod::kMemory);
+  Container* one = Start("one", "loop", Config({"/loop.wasm"}));
+  Container* other = Start("other", "sleep", Config({"/sleep.wasm"}));
+  ASSERT_TRUE(one != nullptr && other != nullptr);
+  Serve(milliseconds(200));
+  const cgroup::Stats sum = of_pod();
+  EXPECT_EQ(sum.memory->usage,
+            GroupOfPod::kMemory + StatsOf(*one).memory->usage + StatsOf(*other).memory->usage);
+  EXPECT_GT(sum.memory->usage, GroupOfPod::kMemory);
+  // No control group has counted it.
+  EXPECT_GT(sum.cpu->usage_ns, GroupOfPod::kTime + 1000000);
+  for (const char* id : {"one", "other"}) EXPECT_TRUE(End(id));
+  EXPECT_EQ(of_pod().memory->usage, GroupOfPod::kMemory);
 }
 
 }  // namespace

@@ -128,6 +128,28 @@ class NodeTest(unittest.TestCase):
                     done = containerd().run(image, name, *(("/hello.wasm",) if image == stand.WASM else ("true",)))
                     self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_an_upgrade_is_nothing_that_containerd_notices(self):
+        names = [self.name + image[15:18] for image, _ in SLEEPS]
+        for name, (image, words) in zip(names, SLEEPS):
+            self.start(image, *words, name=name)
+        pids = [self.pid(name) for name in names]
+        events = daemon.Events(containerd(), stand.NATIVE)
+        self.addCleanup(events.close)
+        log = containerd().log()
+        for _ in range(3):
+            host.upgrade()
+            self.assertEqual([self.pid(name) for name in names], pids)
+            for name, words in zip(names, (("true",), ("/hello.wasm",))):
+                self.assertEqual(containerd().try_ctr("task", "exec", "--exec-id", f"{name}-exec", name,
+                                                      *words).returncode, 0)
+        self.assertNotIn("disconnected", containerd().log()[len(log):])
+        for name in names:
+            containerd().ctr("task", "kill", "--signal", "SIGKILL", name)
+            containerd().wait_for_status(name, "STOPPED")
+            containerd().try_ctr("task", "delete", name)
+            self.assertEqual(events.of_task(name, 11),
+                             ["exec-added", "exec-started", "exit"] * 3 + ["exit", "delete"])
+
     def test_containers_are_found_again_by_a_containerd_that_is_started_again(self):
         for image, words in SLEEPS:
             with self.subTest(image):

@@ -12,97 +12,31 @@ import http.server
 import json
 import os
 import pathlib
-import re
 import resource
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
-import unittest
 
 import running_daemon  # First: it says where the others are.
 
+import alone
 import apart
+import daemon_case
 import played
-import stand
 import ttrpc
+from daemon_case import NOT_FOUND
 from played import until
-from running_daemon import STATE, USUAL
+from running_daemon import USUAL
 
 GUESTS = ("hello", "sleep", "exit42")
-NOT_FOUND = 5
 
-shim = daemon_program = None  # Of this run.
+shim = None  # The one of this run.
 
 
-class DaemonTest(unittest.TestCase):
-    def setUp(self):
-        self.name = re.sub(r"\W", "-", self.id().rpartition(".")[2])[:60]
-        self.folder = shim.folder / self.name
-        self.folder.mkdir()
-        self.daemons = []
-        self.made = []
-
-    def tearDown(self):
-        for daemon in self.daemons:
-            daemon.stop()
-        for identifier, bundle, namespace in self.made:
-            shim.command("delete", identifier, bundle, namespace=namespace)
-            shutil.rmtree(bundle)
-        left = apart.processes_left()
-        apart.kill_others()
-        self.assertEqual(left, [])
-        self.assertEqual([str(path) for path in [*(STATE / "s").glob("*"), *(STATE / "sandboxes").glob("*/*"),
-                                                 *STATE.glob("*.sock"), *USUAL.parent.glob("*")]], [])
-
-    def serve(self, *flags, **more):
-        daemon = running_daemon.Daemon(daemon_program, self.folder / "log", *flags, **more)
-        self.daemons.append(daemon)
-        return daemon
-
-    def fails(self, *flags):
-        """What a daemon says that does not come to serve."""
-        done = subprocess.run([daemon_program, *map(str, flags)], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=20, check=False)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-        return done.stderr
-
-    def bundle(self, words=("/sleep.wasm",), identifier="", namespace="played", **options):
-        identifier = identifier or f"{self.name}-{len(self.made)}"
-        bundle = shim.bundle(identifier, words, namespace=namespace, **options)
-        self.made.append((identifier, bundle, namespace))
-        return identifier, bundle
-
-    def task(self, words=("/sleep.wasm",), namespace="played", **options):
-        identifier, bundle = self.bundle(words, namespace=namespace, **options)
-        client = ttrpc.Client(shim.start(identifier, bundle, namespace))
-        self.addCleanup(client.__exit__)
-        return played.Task(client, identifier, bundle)
-
-    def running(self, words=("/sleep.wasm",), **options):
-        task = self.task(words, **options)
-        task.create()
-        task.start()
-        return task
-
-    def delete(self, task, namespace="played"):
-        """The status that `shim delete` tells."""
-        done = shim.command("delete", task.id, task.bundle, namespace=namespace)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        answer = ttrpc.decode(done.stdout)
-        self.assertIn(3, answer)
-        return answer.get(2, 0)
-
-    def start_fails(self):
-        identifier, bundle = self.bundle()
-        done = shim.command("start", identifier, bundle)
-        self.assertEqual((done.returncode, done.stdout), (1, b""))
-        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
-        return done.stderr.decode()
+def setUpModule():
+    global shim
+    shim = alone.shim
 
 
 class TracedClient(ttrpc.Client):
@@ -170,7 +104,7 @@ def get(where, path):
         return answer.status, answer.read().decode()
 
 
-class ObserveTest(DaemonTest):
+class ObserveTest(daemon_case.DaemonTest):
     def observed(self, **more):
         self.where = str(self.folder / "observe.sock")
         return self.serve("--observe", self.where, **more)
@@ -273,7 +207,7 @@ class ObserveTest(DaemonTest):
             self.assertEqual(daemon.stop(0), 0)
 
 
-class SandboxTest(DaemonTest):
+class SandboxTest(daemon_case.DaemonTest):
     def test_a_task_runs_and_its_sandbox_goes_with_it(self):
         daemon = self.serve()
         task = self.running(["/exit42.wasm"])
@@ -322,7 +256,7 @@ class SandboxTest(DaemonTest):
         ended.wait()
         first.stop(signal.SIGKILL)
         second = self.serve()
-        self.assertIn("has left it", second.log())
+        self.assertIn("the daemon that held it has ended", second.log())
         self.assertEqual(second.sandboxes(), [])
         self.assertEqual([self.delete(task) for task in (*runs, ended)], [137, 137, 42])
         self.assertEqual(self.running(["/exit42.wasm"]).wait(), 42)
@@ -337,7 +271,7 @@ class SandboxTest(DaemonTest):
         self.assertEqual([self.delete(task) for task in tasks], [137, 137])
 
 
-class ShimTest(DaemonTest):
+class ShimTest(daemon_case.DaemonTest):
     def test_without_a_daemon_it_says_how_it_is_started(self):
         said = self.start_fails()
         self.assertIn("systemctl start containerd-wasmtimed", said)
@@ -379,7 +313,7 @@ class ShimTest(DaemonTest):
         self.assertIn(b"Version:", done.stdout)
 
 
-class OperatorTest(DaemonTest):
+class OperatorTest(daemon_case.DaemonTest):
     def test_garbage_on_its_socket_disturbs_nobody(self):
         daemon = self.serve()
         descriptors = len(os.listdir(f"/proc/{daemon.pid}/fd"))
@@ -452,7 +386,7 @@ class OperatorTest(DaemonTest):
             # LISTEN_PID is that of the shell, which becomes the daemon.
             wrapper = self.folder / "wrapper"
             wrapper.write_text(f'#!/bin/sh\nexec 3<&{listening.fileno()}\n'
-                               f'LISTEN_PID=$$ LISTEN_FDS=1 exec {daemon_program} "$@"\n')
+                               f'LISTEN_PID=$$ LISTEN_FDS=1 exec {daemon_case.daemon_program()} "$@"\n')
             wrapper.chmod(0o700)
             daemon = running_daemon.Daemon(wrapper, self.folder / "log", listen=listen, inherit=(listening.fileno(),))
             self.daemons.append(daemon)
@@ -478,38 +412,5 @@ class OperatorTest(DaemonTest):
         self.assertEqual((len(answers), len(set(answers))), (60, 20))
 
 
-def main():
-    global shim, daemon_program
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    program, guests = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
-    daemon_program = program.parent / "containerd-wasmtimed"
-    if os.geteuid() != 0:
-        stand.cannot_run("it needs root")
-    busybox = shutil.which("busybox") or stand.cannot_run("no busybox is installed")
-    apart.be_apart()
-    cgroup = f"wasmoor-node-{os.stat(program.parent).st_ino}"
-    apart.remove_groups([cgroup])
-    with tempfile.TemporaryDirectory(prefix="wasmoor-node-") as scratch:
-        scratch = pathlib.Path(scratch)
-        apart.mount_memory("/run", scratch)
-        before = apart.mount_points()
-        root = scratch / "root"
-        for name in ("bin", "dev", "proc", "sys", "tmp"):
-            (root / name).mkdir(parents=True)
-        shutil.copy(busybox, root / "bin" / "busybox")
-        (root / "bin" / "sleep").symlink_to("busybox")
-        for guest in GUESTS:
-            shutil.copy(guests / f"{guest}.wasm", root)
-        ttrpc.answer_everything(scratch / "events")
-        os.environ["WASMOOR_CACHE_DIR"] = str(scratch / "cache")
-        shim = played.Shim(program, scratch, root, cgroup, scratch / "cache", scratch / "events")
-        result = unittest.main(argv=[sys.argv[0], *sys.argv[3:]], exit=False).result
-        left = stand.what_is_left(cgroup, before)
-        subprocess.run(["umount", "--lazy", scratch], check=True)
-    print("\n".join(left), file=sys.stderr)
-    sys.exit(0 if result.wasSuccessful() and not left else 1)
-
-
 if __name__ == "__main__":
-    main()
+    alone.main(__doc__, "node", GUESTS)

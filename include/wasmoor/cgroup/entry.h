@@ -23,10 +23,14 @@ class Entry {
   // internal processes"): the way is into the nested group of the process `beside`, if it is not 0.
   static Result<Entry> Open(const Group& group, pid_t beside = 0);
 
+  // The way in for threads, each by Enter, of a group that CreateThreadGroup has made.
+  static Result<Entry> OpenForThreads(const Group& group);
+
   // For os::CloneOptions::cgroup; null if the group has no directory of v2.
   const os::Fd* clone_into() const { return unified_.valid() ? &unified_ : nullptr; }
 
-  // In the new process, before it has a second thread: into the group's directories of v1.
+  // In the new process, before it has a second thread: into the group's directories of v1. Or in a
+  // thread, which moves alone.
   Status Enter() const;
 
  private:

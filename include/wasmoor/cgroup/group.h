@@ -113,8 +113,7 @@ class Group {
   std::unique_ptr<Tree> tree_;
 };
 
-// Removes what is left of the group of a container whose processes were threads (Root::OfThreads),
-// at `path` (linux.cgroupsPath). No error if it is not there, or `path` is none of files.
+// Of threads.h, for those who remove and make none.
 Status RemoveThreadGroup(std::string_view path);
 
 }  // namespace wasmoor::cgroup

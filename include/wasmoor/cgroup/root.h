@@ -36,9 +36,9 @@ class Root {
   // A v2 hierarchy without a controller that stands beside v1 is left out: it limits nothing.
   const std::vector<Hierarchy>& hierarchies() const { return hierarchies_; }
 
-  // Only those in which the threads of one process may be in different groups, which are of v1 and
-  // about CPU time; none on a machine of v2, where groups of threads must be below the process's
-  // own (cgroups(7), "Threaded mode").
+  // Only those in which the threads of one process may be in different groups, which are about CPU
+  // time (cgroups(7), "Threaded mode"). On v2 such groups must be below the process's own: own_path
+  // is where they are then, of this process and of those that it starts.
   Root OfThreads() const;
 
  private:

@@ -11,6 +11,10 @@
 #include "wasmoor/base/result.h"
 #include "wasmoor/loop/loop.h"
 
+namespace wasmoor::handover {
+class Publisher;
+}
+
 namespace wasmoor::containerd {
 
 struct PublisherOptions {
@@ -53,6 +57,11 @@ class Publisher {
     uint64_t dropped = 0;
   };
   Counts counts() const;
+
+  // For a program that goes on in place of this one: what waits, which that publishes again; what
+  // is under way may arrive twice then.
+  void HandOver(handover::Publisher* state) const;
+  void TakeOver(const handover::Publisher& state);
 
   static constexpr std::chrono::seconds kPatience{5};  // Of one try.
 

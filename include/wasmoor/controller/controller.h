@@ -69,7 +69,7 @@ class Pods {
 
   virtual Result<PodStatus> Find(const Key& key) const = 0;
   // Of all that is in the pod.
-  virtual Result<cgroup::Stats> ReadStats(const Key& key) = 0;
+  virtual void ReadStats(const Key& key, sandbox::Done<cgroup::Stats> done) = 0;
 };
 
 // containerd.services.sandbox.v1.Controller over them. It translates, and does one thing besides:
@@ -89,6 +89,8 @@ class Service : public grpc::Service {
 
   void Call(std::string_view method, std::string_view message, const grpc::CallInfo& info,
             grpc::RawReply reply) override;
+  // A client asks again where it waits (rpc/service.h).
+  bool IsRepeatable(std::string_view method) const override { return method == "Wait"; }
 
  private:
   class Calls;

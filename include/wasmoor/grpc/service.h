@@ -1,114 +1,17 @@
 #pragma once
 
-#include <chrono>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
+#include "wasmoor/rpc/service.h"
 
-#include "wasmoor/base/result.h"
-
-// What a server of gRPC offers: unary calls, each of one message and one answer. Messages are
-// bytes; who knows their type encodes and decodes them. Everything here belongs to the thread of
-// the server's loop.
+// What a server of gRPC offers: unary calls, each of one message and one answer, as any server
+// does.
 namespace wasmoor::grpc {
 
-// Names, in lower case, and values of a request's headers, in order; a name may be there more than
-// once. Those of HTTP's and of gRPC's own are not among them. A value whose name ends in "-bin" is
-// base64, as it came.
-using Metadata = std::vector<std::pair<std::string, std::string>>;
-using Clock = std::chrono::steady_clock;
-
-// What comes with a request. Valid while the service's function runs.
-struct CallInfo {
-  std::string_view service, method;
-  Metadata metadata;
-  // When the client stops waiting. It is answered kDeadlineExceeded then, and is gone.
-  std::optional<Clock::time_point> deadline;
-
-  // The first value of that name, which is in lower case.
-  std::optional<std::string_view> Find(std::string_view name) const;
-};
-
-class OpenCall;
-
-// Where the answer to one request goes: now or later, in any order, once. What comes after the
-// first answer, or when the client is gone, does nothing. One that is dropped unanswered answers
-// kInternal with the name of the method.
-class RawReply {
- public:
-  RawReply() = default;  // Of no call: gone.
-  explicit RawReply(std::shared_ptr<OpenCall> call) : call_(std::move(call)) {}
-  RawReply(RawReply&&) noexcept = default;
-  RawReply& operator=(RawReply&& other) noexcept;
-  ~RawReply();
-
-  void operator()(std::string_view message);
-  void operator()(const Error& error);
-
-  // Nobody waits for the answer: the client has given the call up, the connection is lost, the
-  // deadline has passed, or it was given.
-  bool gone() const;
-  // Calls `work` when the client goes before it has its answer. One at a time, a later one takes an
-  // earlier one's place; it may answer or destroy this. Not called if the client is gone already.
-  void OnGone(std::function<void()> work);
-
- private:
-  std::shared_ptr<OpenCall> call_;
-};
-
-// The same for an answer of type T, a message of protobuf.
-template <typename T>
-class Reply {
- public:
-  Reply() = default;
-  explicit Reply(RawReply raw) : raw_(std::move(raw)) {}
-
-  void operator()(const T& response) { raw_(response.SerializeAsString()); }
-  void operator()(const Result<T>& result) {
-    if (result)
-      (*this)(*result);
-    else
-      raw_(result.error());
-  }
-  void operator()(const tl::unexpected<Error>& failure) { raw_(failure.value()); }
-  // For answers that say nothing but that it is done.
-  void operator()(const Status& status) {
-    if (status)
-      (*this)(T());
-    else
-      raw_(status.error());
-  }
-
-  bool gone() const { return raw_.gone(); }
-  void OnGone(std::function<void()> work) { raw_.OnGone(std::move(work)); }
-
- private:
-  RawReply raw_;
-};
-
-// Functions that a server offers under one name.
-class Service {
- public:
-  explicit Service(std::string name) : name_(std::move(name)) {}
-  Service(const Service&) = delete;
-  Service& operator=(const Service&) = delete;
-  virtual ~Service() = default;
-
-  const std::string& name() const { return name_; }  // "containerd.services.sandbox.v1.Controller"
-
-  // `message` is valid while this runs. What does not know the method answers by Unimplemented.
-  virtual void Call(std::string_view method, std::string_view message, const CallInfo& info,
-                    RawReply reply) = 0;
-
- private:
-  std::string name_;
-};
-
-// Answers kUnimplemented with the names, which tells a newer caller to ask in an older way.
-void Unimplemented(const CallInfo& info, RawReply reply);
+using rpc::CallInfo;
+using rpc::Clock;
+using rpc::Metadata;
+using rpc::RawReply;
+using rpc::Reply;
+using rpc::Service;
+using rpc::Unimplemented;
 
 }  // namespace wasmoor::grpc

@@ -36,7 +36,13 @@ class Pods : public controller::Pods {
   void Wait(const controller::Key& key, sandbox::Done<sandbox::Exit> done) override;
   void Remove(const controller::Key& key, sandbox::Done<void> done) override;
   Result<controller::PodStatus> Find(const controller::Key& key) const override;
-  Result<cgroup::Stats> ReadStats(const controller::Key& key) override;
+  void ReadStats(const controller::Key& key, sandbox::Done<cgroup::Stats> done) override;
+
+  // For Sandboxes::TakeRest: a pod whose daemon has ended is there again if what holds it lives.
+  Status TakeBack(const Sandboxes::View& view);
+  // With those of Sandboxes, and after them.
+  void HandOver(handover::Daemon* state) const;
+  void TakeOver(const handover::Daemon& state);
 
  private:
   class Parts;

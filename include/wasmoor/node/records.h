@@ -37,7 +37,7 @@ class Records {
   Result<std::vector<Record>> ReadAll(const std::function<void(std::string_view)>& warn) const;
 
   // Held against all others who would serve from this directory, until this is destroyed or its
-  // process ends. kFailedPrecondition: somebody else does.
+  // process ends. kFailedPrecondition: somebody else does, which is waited for, some seconds.
   Status Lock();
 
  private:

@@ -18,6 +18,10 @@
 #include "wasmoor/sandbox/sandbox.h"
 #include "wasmoor/ttrpc/server.h"
 
+namespace wasmoor::handover {
+class Daemon;
+}
+
 namespace wasmoor::node {
 
 // How a sandbox holds its containers. Destroyed from the last to the first.
@@ -116,9 +120,23 @@ class Sandboxes {
   // Where a sandbox may keep files of its own while it is there.
   std::string DirectoryOf(const Key& key) const;
 
-  // What was written down by a process that has ended without removing its sandboxes: for each,
-  // `left` decides what becomes of it, and then it is forgotten. Before the first Create.
-  Status ForgetRest(const std::function<void(const Record&)>& left);
+  // What was written down by a process that has ended without removing its sandboxes. Pods are
+  // served again, with nothing in them, and `again` is to find what of them is still there; if it
+  // cannot, and for all others, `left` is told why, and they are forgotten. Before the first
+  // Create, and after TakeOver.
+  using Again = std::function<Status(const View&)>;
+  using Left = std::function<void(const Record&, const Error& why)>;
+  Status TakeRest(const Again& again, const Left& left);
+
+  // For a program that is executed in place of this one (sandbox/sandbox.h, HandOver). Between
+  // Freeze and Thaw no more calls are taken; those that are under way come to their end meanwhile,
+  // but for those that wait for a task's.
+  void Freeze();
+  void Thaw();
+  // kUnavailable while something is under way.
+  Status HandOver(handover::Daemon* state, os::Carried* carried) const;
+  // Before the first Create. What cannot be taken over is logged.
+  Status TakeOver(const handover::Daemon& state);
 
  private:
   class Parts;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,15 @@ struct PodRequest {
   std::map<std::string, std::string> annotations;
   std::vector<oci::IdMapping> uid_mappings, gid_mappings;  // Of a user namespace, if not empty.
   bool systemd_cgroup = false;
+  // What /etc/resolv.conf and /etc/hostname of its containers are to say, as a whole. Not there:
+  // they have what their images have.
+  std::optional<std::string> resolv_conf, hostname_file;
+};
+
+// A file that all containers of a pod have, and share.
+struct PodFile {
+  std::string destination;  // In the containers: "/etc/resolv.conf".
+  std::string source;       // On the host.
 };
 
 struct PodInfo {
@@ -50,8 +60,14 @@ class Pod {
   // Answered when it has ended.
   virtual void Wait(Done<Exit> done) = 0;
   virtual PodInfo info() const = 0;
+  // To be mounted in each container whose configuration has nothing else at the same place.
+  virtual std::vector<PodFile> files() const { return {}; }
   // Of all that is in the pod.
-  virtual Result<cgroup::Stats> ReadStats() = 0;
+  virtual void ReadStats(Done<cgroup::Stats> done) = 0;
+
+  // As Sandbox::HandOver and TakeOver.
+  virtual Status HandOver(handover::Pod* state, os::Carried* carried) const;
+  virtual Status TakeOver(const handover::Pod& state);
 };
 
 }  // namespace wasmoor::sandbox

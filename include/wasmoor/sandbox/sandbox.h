@@ -14,6 +14,14 @@
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/sandbox/guest.h"
 
+namespace wasmoor::handover {
+class Pod;
+class Sandbox;
+}  // namespace wasmoor::handover
+namespace wasmoor::os {
+class Carried;
+}
+
 // A sandbox: the containers of one pod, as a container manager sees them (containerd's task API, v2
 // and v3). Whoever holds containers in a way of his own implements these interfaces, and has a shim
 // by giving them to task::Service.
@@ -65,6 +73,7 @@ struct ExecRequest {
   std::string exec_id;
   oci::Process process;
   Streams streams;
+  std::string config;  // `process` as it came, JSON; for HandOver until it is started.
 };
 
 struct ProcessInfo {
@@ -139,6 +148,15 @@ class Sandbox {
   virtual void Remove(std::string_view id, std::string_view exec_id, Done<Exit> done) = 0;
 
   virtual std::vector<std::string> Ids() const = 0;
+
+  // For a program that is executed in place of this one (execve(2)) and goes on with what is in the
+  // sandbox: adds to `state` what that has to know, and keeps what is open in `carried`. Nothing
+  // changes here, since it may come to nothing. kUnavailable: not now, something is under way that
+  // must end first; kUnimplemented, also of who does not say: never.
+  virtual Status HandOver(handover::Sandbox* state, os::Carried* carried) const;
+  // What HandOver has told, in the program that followed. Once, on a sandbox with nothing in it;
+  // what cannot be taken over is an error, and the rest is there.
+  virtual Status TakeOver(const handover::Sandbox& state);
 };
 
 // What a Sandbox tells by itself. Called from the loop, in the order in which it happened: an exit

@@ -14,6 +14,10 @@ namespace wasmoor::loop {
 class Loop;
 }
 
+namespace wasmoor::handover {
+class Stdio;
+}
+
 namespace wasmoor::sandbox {
 
 // Whose streams they are.
@@ -59,6 +63,11 @@ class Stdio {
 
   // Ends the input once nobody else has it open for writing. A terminal stays, without new input.
   Status CloseInput();
+
+  // As Sandbox::HandOver and TakeOver; after Attach.
+  void HandOver(handover::Stdio* state, os::Carried* carried) const;
+  static Result<std::unique_ptr<Stdio>> TakeOver(loop::Loop& loop, const Streams& streams,
+                                                 StdioOwner owner, const handover::Stdio& state);
 
   // The process has ended. Calls `done` once all that it wrote has been handed on to where it goes:
   // into a FIFO, a file, or a logger's hands; or when that has not gone on for a while, since

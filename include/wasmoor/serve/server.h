@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/http/server.h"
+#include "wasmoor/os/fd.h"
 #include "wasmoor/wasi/grants.h"
 #include "wasmoor/wasm/engine.h"
 
@@ -49,15 +51,27 @@ Result<Settings> SettingsFrom(Variables environment, Settings defaults);
 // "example.com", "*.example.com:443", "[::1]:80", "*".
 Result<std::vector<Destination>> ParseDestinations(std::span<const std::string> texts);
 
+// Of a server that is one of many guests of a process, on a thread in a jail of its own
+// (wasm::HttpOptions::Process::kShared): it makes no other thread to serve on.
+struct ServingThread {
+  int output = -1, error = -1;  // Descriptors for what its guests say; open as long as it is.
+  uint64_t descriptors = 0;     // As many as it may have; 0: as the process.
+  wasm::MemoryPool* memory_pool = nullptr;  // wasm::HttpOptions has these.
+  wasm::TickHandler* on_tick = nullptr;
+  std::function<void(bool begins)> on_other_thread;  // wasm::HttpHost::OnThread.
+};
+
 // Ready to serve: bound, with everything open that it needs from the file system. No thread has
 // been started. Standard output and error are those of the process.
 class Server {
  public:
-  // `grants` as wasm::HttpOptions has it. The module outlives the server.
+  // `grants` as wasm::HttpOptions has it. The module outlives the server. `on_thread`: the one that
+  // calls this, which is to call Serve, too; null: the process is the server's own.
   static Result<std::unique_ptr<Server>> Create(const wasm::Module& module, std::string_view name,
                                                 const wasi::Grants& grants,
                                                 const wasm::Limits& limits,
-                                                const Settings& settings);
+                                                const Settings& settings,
+                                                const ServingThread* on_thread = nullptr);
   virtual ~Server() = default;
 
   virtual std::string address() const = 0;  // Where it is bound: which port a 0 became.
@@ -65,6 +79,13 @@ class Server {
   // Serves until SIGTERM or SIGINT, which are handled from here on, and then until what runs has
   // ended or its grace is over.
   virtual Status Run() = 0;
+
+  // The same without signals: until somebody has written to `bell`, an eventfd(2) in the descriptor
+  // table of the thread that serves.
+  virtual Status Serve() = 0;
+  virtual const os::Fd& bell() const = 0;
+  // From now on its grace is over: where it hears of a bell, it ends at once. Any thread.
+  virtual void Hurry() = 0;
 };
 
 }  // namespace wasmoor::serve

@@ -13,6 +13,10 @@
 // A sandbox as containerd sees it: its task services (containerd.task.v2.Task and v3, which are
 // alike) and its sandbox service (containerd.runtime.sandbox.v1.Sandbox). They translate, and leave
 // everything else to the sandbox: whoever implements that has a shim.
+namespace wasmoor::handover {
+class Tasks;
+}
+
 namespace wasmoor::task {
 
 class Service {
@@ -35,6 +39,11 @@ class Service {
 
   // This must outlive the server.
   Status AddTo(ttrpc::Server* server);
+
+  // What it knows besides the sandbox, for a program that goes on in place of this one, and is told
+  // before anybody calls.
+  void HandOver(handover::Tasks* state) const;
+  void TakeOver(const handover::Tasks& state);
 
  private:
   struct Servers;

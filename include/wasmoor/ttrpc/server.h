@@ -1,70 +1,23 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <string_view>
-
-#include "wasmoor/base/result.h"
 #include "wasmoor/loop/loop.h"
-#include "wasmoor/os/fd.h"
+#include "wasmoor/rpc/server.h"
 #include "wasmoor/ttrpc/service.h"
 
 namespace wasmoor::ttrpc {
 
-// Whose calls a server takes. The kernel tells who made a connection (SO_PEERCRED, unix(7)).
-enum class Peers : uint8_t {
-  kAny,     // Whoever can reach the socket.
-  kTrusted  // Root and the user of this process; others are hung up on.
-};
+using rpc::CallHook;
+using rpc::Peers;
 
-// Is told of each call that a service is about to get, with the payload of its request, both valid
-// while it runs. What it gives back, which may be empty, is called once, when the call is over:
-// with null if the answer was good, with the error that was answered, or with kCancelled if the
-// client was gone before. Neither of them uses the server.
-using CallHook =
-    std::function<std::function<void(const Error*)>(const CallInfo&, std::string_view)>;
-
-// Serves calls on the connections that its sockets take, all on the thread of the loop.
+// Serves calls of ttrpc.
 //
 // Memory: an idle connection holds no buffer. A client that does not read its answers is not read
 // from while more than 1 MiB of them wait, and is hung up on when that are more than 64 MiB; one
 // with more than 65536 calls open is answered kResourceExhausted.
-//
-// Destroying it hangs up on everybody; what was answered is sent first, as far as the socket takes
-// it without waiting. A service may do that from within a call.
-class Server {
+class Server : public rpc::Server {
  public:
+  // Borrows the loop.
   explicit Server(loop::Loop& loop, Peers peers = Peers::kTrusted);
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-  ~Server();
-
-  // Before anybody calls. kAlreadyExists if that name is taken. The second form borrows: the
-  // service must outlive the server.
-  Status Add(std::unique_ptr<Service> service);
-  Status Add(Service& service);
-
-  // From now on `hook` is told of every call that begins, on all connections; it may be called
-  // until the server is destroyed and has ended its calls. Null: nobody.
-  void OnCalls(CallHook hook);
-
-  // Takes connections from a stream socket that listens.
-  Status Listen(os::Fd listening);
-  // Serves one connection, of whatever kind of stream socket.
-  Status Adopt(os::Fd connection);
-
-  size_t connections() const;
-  // Calls that wait for their answer, on all connections.
-  size_t open_calls() const;
-
-  // As if destroyed, and takes no more connections.
-  void Stop();
-
- private:
-  struct Parts;
-  std::shared_ptr<Parts> parts_;
 };
 
 }  // namespace wasmoor::ttrpc

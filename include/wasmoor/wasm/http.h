@@ -46,14 +46,28 @@ class HttpHost {
   // Blocks.
   using Address = std::array<uint8_t, 16>;
   virtual std::vector<Address> Resolve(std::string_view name) = 0;
+  // A thread of a handler of HttpOptions::Process::kShared begins (true), or ends. Called on it.
+  virtual void OnThread(bool begins) { static_cast<void>(begins); }
 };
 
 struct HttpOptions {
+  // Whose the process is in which the handler serves.
+  enum class Process : uint8_t {
+    kOwn,  // Its own: it has a pool and an engine, and threads for what waits and blocks.
+    // Others' as well, who may be on threads in jails of their own, as the thread may be that makes
+    // the handler: what the kernel is asked for is asked on that one, which must be the one that
+    // serves, too, or on threads that it makes, which have ended when the handler has. There is no
+    // pool, and guests are ended by the engine of the module, which is shared.
+    kShared,
+  };
+  Process process = Process::kOwn;
   // Arguments, environment and directories, the same for every instance. Standard streams and
   // listeners are not granted: output goes to the host, and input is empty.
   const wasi::Grants* grants = nullptr;
-  Limits limits;  // Of each instance.
-  Pool pool;      // Of all of them.
+  Limits limits;                      // Of each instance.
+  Pool pool;                          // Of all of them; kOwn only.
+  MemoryPool* memory_pool = nullptr;  // Of their memories; kShared only. Borrowed; null: none.
+  TickHandler* on_tick = nullptr;     // Asked before each part of a run. Borrowed; may be null.
   std::shared_ptr<HttpHost> host;
 };
 

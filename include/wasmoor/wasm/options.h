@@ -116,6 +116,7 @@ struct Limits {
 struct MemoryPool {
   std::atomic<uint64_t> used = 0;  // Bytes.
   std::atomic<uint64_t> max = std::numeric_limits<uint64_t>::max();
+  MemoryPool* above = nullptr;  // What is used of this is used of that, too. Borrowed.
 };
 
 using Clock = std::chrono::steady_clock;
@@ -131,8 +132,8 @@ class TickHandler {
 
 struct InstanceOptions {
   Limits limits;
-  MemoryPool* memory_pool = nullptr;     // Core modules only. Borrowed; null: none.
-  TickHandler* on_tick = nullptr;        // kManyGuests only, and of core modules only. Borrowed.
+  MemoryPool* memory_pool = nullptr;     // Borrowed; null: none.
+  TickHandler* on_tick = nullptr;        // kManyGuests only. Borrowed.
   hostcall::Bindings bindings;           // The contexts of the engine's host functions.
   const wasi::Grants* grants = nullptr;  // For components, whose WASI 0.2 is the engine's own.
 };

@@ -1,24 +1,21 @@
 #include "cmd/wasmtimed/config.h"
 
-#include <fcntl.h>
-
 #include <array>
 #include <cerrno>
 #include <utility>
 
 #include "task/toml.h"
-#include "wasmoor/os/file.h"
 
 namespace wasmoor::cmd {
 namespace {
 
 using task::Value;
 
-constexpr uint64_t kMostText = 1 << 20;
 constexpr size_t kMostPath = 106;  // unix(7): 108 with a NUL; containerd keeps to one less.
 // Of a socket in SocketDirectory: "/s/" and its name.
 constexpr size_t kMostState = kMostPath - 3 - 32;
 constexpr std::string_view kSandbox = "sandbox.";
+constexpr int64_t kMostSeconds = 365 * 24 * 3600;
 
 Status SetPath(const std::string& path, size_t most, std::string* out) {
   if (!path.starts_with('/'))
@@ -98,6 +95,14 @@ Status SetOne(const std::string& key, const Value& value, DaemonConfig* config) 
   if (key.starts_with(kSandbox))
     return task::Set(key.substr(kSandbox.size()), value, &config->sandbox);
   if (key == "observe") return SetObserve(value, config);
+  if (key == "upgrade_deadline") {
+    const auto* seconds = std::get_if<int64_t>(&value);
+    if (seconds == nullptr || *seconds < 0 || *seconds > kMostSeconds)
+      return Fail(Code::kInvalidArgument, "must be a number of seconds, from 0, for never, to {}",
+                  kMostSeconds);
+    config->upgrade_deadline = std::chrono::seconds(*seconds);
+    return {};
+  }
   for (const DaemonSetting& setting : kSettings) {
     if (setting.key != key) continue;
     const auto* text = std::get_if<std::string>(&value);
@@ -110,11 +115,10 @@ Status SetOne(const std::string& key, const Value& value, DaemonConfig* config) 
 // Nothing if there is none at the usual place.
 Status ApplyFile(const std::string& given, DaemonConfig* config) {
   const std::string path = given.empty() ? DaemonConfig::kUsualFile : given;
-  const Result<os::Fd> file = os::OpenAt(os::Fd(), path.c_str(), O_RDONLY);
-  if (!file && given.empty() && file.error().error_number() == ENOENT) return {};
-  if (!file) return tl::unexpected(file.error());
-  const auto bytes = TRY_AS(os::ReadAll(*file, kMostText), "{}", path);
-  return ApplyDaemonToml({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, config);
+  const Result<std::string> text = task::ReadSettingsFile(path);
+  if (!text && given.empty() && text.error().error_number() == ENOENT) return {};
+  if (!text) return tl::unexpected(text.error());
+  return ApplyDaemonToml(*text, path, config);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ struct DaemonConfig {
   std::vector<std::string> observe;  // Where metrics and health are served: as Observation::Serve.
   task::LogLevel log_level = task::LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  // When guests of an earlier version are killed after an upgrade; 0: never.
+  std::chrono::seconds upgrade_deadline{0};
   task::Options sandbox;  // Of sandboxes whose runtime has no options of its own.
 
   static constexpr const char* kUsualFile = "/etc/wasmoor/wasmtimed.toml";
@@ -33,6 +36,7 @@ struct DaemonConfig {
 struct DaemonFlags {
   std::string config, listen, controller, state, log_level, log_format;
   std::vector<std::string> observe;
+  bool check = false;  // Read, and nothing more.
 };
 
 // The defaults, then the file (--config, or kUsualFile if that exists), then the flags.

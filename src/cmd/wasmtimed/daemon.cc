@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -21,9 +23,11 @@
 
 #include "cmd/shim_line/address.h"
 #include "cmd/wasmtimed/daemon_log.h"
+#include "cmd/wasmtimed/daemon_service.h"
 #include "cmd/wasmtimed/observation.h"
 #include "cmd/wasmtimed/process_host.h"
 #include "cmd/wasmtimed/service_manager.h"
+#include "cmd/wasmtimed/successor.h"
 #include "wasmoor/controller/controller.h"
 #include "wasmoor/grpc/server.h"
 #include "wasmoor/loop/loop.h"
@@ -40,6 +44,9 @@ namespace {
 constexpr std::chrono::seconds kMostEnding{20};
 // Then, for the last traces to reach their collector.
 constexpr std::chrono::seconds kMostTelling{2};
+// For calls that are under way to come to their end before another program goes on.
+constexpr std::chrono::seconds kMostHanding{10};
+constexpr std::chrono::milliseconds kBetweenTries{5};
 
 // This process as a daemon of containers needs it.
 Status SettleDaemon() {
@@ -57,11 +64,12 @@ Status SettleDaemon() {
 class Daemon {
  public:
   Daemon(std::string program, const DaemonFlags& flags, DaemonConfig config,
-         ServiceManager service_manager)
+         ServiceManager service_manager, Successor successor)
       : program_(std::move(program)),
         flags_(flags),
         config_(std::move(config)),
         service_manager_(std::move(service_manager)),
+        successor_(std::move(successor)),
         log_(config_.log_level, config_.log_format) {}
   ~Daemon() {
     RemoveSockets();
@@ -74,9 +82,16 @@ class Daemon {
   Result<os::Fd> Take(std::initializer_list<const char*> names, const std::string& path,
                       std::string_view flag);
   Status OpenSandboxes();
+  Status TakeRest();
   Status Observe();
   Status Listen();
   void RemoveSockets();
+  using Failed = std::function<void(Status)>;
+  void Upgrade(Failed failed);
+  void TryToHandOver();
+  Status HandOver();
+  void Freeze();
+  void Thaw();
   Status WatchSignals();
   void OnSignals();
   void Reload();
@@ -90,12 +105,15 @@ class Daemon {
   const DaemonFlags& flags_;
   DaemonConfig config_;
   ServiceManager service_manager_;
+  const Successor successor_;
+  std::optional<handover::Daemon> predecessor_;  // What it has told, until it is taken over.
   DaemonLog log_;
   std::unique_ptr<loop::Loop> loop_;
   std::unique_ptr<Observation> observation_;  // Is told by all below.
   std::unique_ptr<ProcessHost> host_;
   std::unique_ptr<node::Sandboxes> sandboxes_;
   std::unique_ptr<node::Manager> manager_;
+  std::unique_ptr<DaemonService> service_;
   std::unique_ptr<ttrpc::Server> server_;
   std::unique_ptr<node::Pods> pods_;
   std::unique_ptr<controller::Service> controller_;
@@ -105,30 +123,50 @@ class Daemon {
   loop::Timer keep_alive_, ending_;
   std::map<std::string, os::Fd> sockets_;  // Of the service manager.
   std::vector<std::string> claimed_;       // Paths, to be removed.
+  struct Upgrading {
+    std::chrono::steady_clock::time_point until;
+    std::vector<Failed> failed;
+    loop::Timer next;
+  };
+  std::optional<Upgrading> upgrading_;
 };
 
 Status Daemon::Run() {
+  predecessor_ = TRY(TakePredecessor());
   loop_ = TRY(loop::Loop::Create());
   TRY(WatchSignals());
   observation_ = std::make_unique<Observation>(
       *loop_, [this](std::string_view line) { log_.Write(task::LogLevel::kWarning, line); });
   observation_->Trace([](const char* name) { return ::getenv(name); });
   host_ = std::make_unique<ProcessHost>(*loop_, program_, log_);
-  TRY_AS(host_->Prepare(), "the host of guests");
+  const handover::Hosts* const hosts = predecessor_ ? &predecessor_->hosts() : nullptr;
+  TRY_AS(host_->Prepare(config_.upgrade_deadline, hosts), "the host of guests");
   TRY(OpenSandboxes());
   manager_ = std::make_unique<node::Manager>(*sandboxes_, config_.sandbox);
+  service_ = std::make_unique<DaemonService>(
+      DaemonService::Parts{.sandboxes = [this] { return sandboxes_->size(); },
+                           .upgrade = [this](Failed failed) { Upgrade(std::move(failed)); }});
   server_ = std::make_unique<ttrpc::Server>(*loop_);
   TRY(manager_->AddTo(server_.get()));
+  TRY(server_->Add(*service_));
   pods_ = std::make_unique<node::Pods>(
       *loop_, *sandboxes_, config_.sandbox,
       node::Pods::Containerd{.address = config_.containerd,
                              .ttrpc_address = config_.containerd + ".ttrpc"});
+  if (predecessor_) pods_->TakeOver(*predecessor_);
+  TRY(TakeRest());
   controller_ = std::make_unique<controller::Service>(*loop_, *pods_);
   controller_server_ = std::make_unique<grpc::Server>(*loop_);
   TRY(controller_server_->Add(*controller_));
   TRY(Listen());
   TRY(Observe());
-  log_.Write(task::LogLevel::kInfo, fmt::format("serving at {}", config_.listen));
+  const auto goes_on = [this] {
+    return fmt::format("version {} goes on at {} with {} sandboxes of version {}", WASMOOR_VERSION,
+                       config_.listen, sandboxes_->size(), predecessor_->version());
+  };
+  log_.Write(task::LogLevel::kInfo,
+             predecessor_ ? goes_on() : fmt::format("serving at {}", config_.listen));
+  predecessor_.reset();
   observation_->BecomeReady({});
   service_manager_.Tell("READY=1\n" + StatusLine());
   KeepAlive();
@@ -150,11 +188,21 @@ Status Daemon::OpenSandboxes() {
        .log = [this](task::LogLevel level, const node::Key* key,
                      std::string_view line) { log_.Write(level, line, key); },
        .on_activity = [host = host_.get()] { host->OnActivity(); }}));
-  return sandboxes_->ForgetRest([this](const node::Record& record) {
-    log_.Write(task::LogLevel::kWarning,
-               "a daemon that ended has left it; containerd has its containers removed",
-               &record.place.key);
-  });
+  return predecessor_ ? sandboxes_->TakeOver(*predecessor_) : Status();
+}
+
+// What a daemon that was killed has left.
+Status Daemon::TakeRest() {
+  return sandboxes_->TakeRest(
+      [this](const node::Sandboxes::View& view) { return pods_->TakeBack(view); },
+      [this](const node::Record& record, const Error& why) {
+        const node::Place& place = record.place;
+        log_.Write(task::LogLevel::kWarning,
+                   fmt::format("is not served any more: {}; containerd has its containers removed",
+                               why.message()),
+                   &place.key);
+        if (place.life == node::Place::Life::kPod) host_->ClearPod(*sandboxes_, place.key);
+      });
 }
 
 Status Daemon::Observe() {
@@ -183,6 +231,11 @@ Result<os::Fd> Daemon::Take(std::initializer_list<const char*> names, const std:
 }
 
 Status Daemon::Listen() {
+  if (predecessor_) {
+    claimed_.assign(predecessor_->sockets().begin(), predecessor_->sockets().end());
+    TRY(server_->TakeOver(predecessor_->manager()));
+    return controller_server_->Listen(os::TakeCarried(predecessor_->controller()));
+  }
   sockets_ = service_manager_.TakeSockets();
   // Who gives one socket without a name can mean no other.
   TRY(server_->Listen(TRY(
@@ -258,6 +311,70 @@ void Daemon::End(int signal) {
       [this](const Status&) { observation_->Flush(kMostTelling, [this] { loop_->Stop(); }); });
 }
 
+void Daemon::Freeze() {
+  sandboxes_->Freeze();
+  server_->Freeze();
+  controller_server_->Freeze();
+}
+
+void Daemon::Thaw() {
+  sandboxes_->Thaw();
+  server_->Thaw();
+  controller_server_->Thaw();
+}
+
+void Daemon::Upgrade(Failed failed) {
+  if (ending_.pending()) return failed(Fail(Code::kUnavailable, "the daemon is ending"));
+  if (upgrading_) return upgrading_->failed.push_back(std::move(failed));
+  if (Status fit = successor_.Check(); !fit) return failed(std::move(fit));
+  log_.Write(task::LogLevel::kInfo,
+             fmt::format("handing {} sandboxes to {}", sandboxes_->size(), successor_.path()));
+  service_manager_.Tell("RELOADING=1\n" + MonotonicNow());
+  upgrading_.emplace();
+  upgrading_->until = std::chrono::steady_clock::now() + kMostHanding;
+  upgrading_->failed.push_back(std::move(failed));
+  Freeze();
+  upgrading_->next = loop_->After({}, [this] { TryToHandOver(); });
+}
+
+void Daemon::TryToHandOver() {
+  Status handed = HandOver();  // Returns only if it failed.
+  if (handed.error().code() == Code::kUnavailable &&
+      std::chrono::steady_clock::now() < upgrading_->until) {
+    upgrading_->next = loop_->After(kBetweenTries, [this] { TryToHandOver(); });
+    return;
+  }
+  log_.Write(task::LogLevel::kError,
+             fmt::format("this version goes on: {}", handed.error().message()));
+  Thaw();
+  service_manager_.Tell("READY=1\n" + StatusLine());
+  const std::vector<Failed> waiting = std::move(upgrading_->failed);
+  upgrading_.reset();
+  for (const Failed& failed : waiting) failed(handed);
+}
+
+// Nothing is changed before the last step.
+Status Daemon::HandOver() {
+  handover::Daemon state;
+  os::Carried carried;
+  state.set_form(1);
+  state.set_version(WASMOOR_VERSION);
+  for (const std::string& path : claimed_) state.add_sockets(path);
+  TRY(host_->hosts().HandOver(state.mutable_hosts(), &carried));
+  TRY(sandboxes_->HandOver(&state, &carried));
+  pods_->HandOver(&state);
+  TRY(server_->HandOver(state.mutable_manager(), &carried));
+  handover::Server controller;
+  TRY(controller_server_->HandOver(&controller, &carried));
+  if (controller.listeners_size() > 0) state.set_controller(controller.listeners(0));
+  service_manager_.Restore();
+  // Clients of gRPC are told to make another connection; they do so by themselves.
+  controller_server_->HangUp();
+  Status failed = successor_.Become(state, &carried);
+  service_manager_.TakeBack();
+  return failed;
+}
+
 void Daemon::KeepAlive() {
   if (service_manager_.watchdog().count() == 0) return;
   service_manager_.Tell("WATCHDOG=1\n" + StatusLine());
@@ -268,10 +385,18 @@ void Daemon::KeepAlive() {
 
 Status RunDaemon(char* const* arguments, const DaemonFlags& flags) {
   DaemonConfig config = TRY(ReadDaemonConfig(flags));
+  if (flags.check) {
+    fmt::print("the settings are good; {}\n", Successor::kReads);
+    return {};
+  }
+  Successor::Remember();
   TRY_AS(os::ProtectSelf(arguments), "this program");
+  Successor successor = Successor::FromEnvironment(arguments);
   ServiceManager service_manager = TRY(ServiceManager::FromEnvironment());
   TRY(SettleDaemon());
-  return Daemon(arguments[0], flags, std::move(config), std::move(service_manager)).Run();
+  return Daemon(arguments[0], flags, std::move(config), std::move(service_manager),
+                std::move(successor))
+      .Run();
 }
 
 }  // namespace wasmoor::cmd

@@ -29,6 +29,8 @@ class MadeUpHosts : public sandbox::Hosts {
   Status Prepare() override { return {}; }
   size_t guests() const override { return 7; }
   std::vector<pid_t> pids() const override { return {::getpid(), 0x3fffffff}; }
+  Status HandOver(handover::Hosts*, os::Carried*) const override { return {}; }
+  Status TakeOver(const handover::Hosts&) override { return {}; }
 };
 
 class ObservationTest : public node::NodeTest {

@@ -21,12 +21,20 @@ constexpr std::chrono::seconds kQuiet{1};
 ProcessHost::ProcessHost(loop::Loop& loop, std::string program, const DaemonLog& log)
     : loop_(loop), program_(std::move(program)), log_(log), orphans_(loop) {}
 
-Status ProcessHost::Prepare() {
+Status ProcessHost::Prepare(std::chrono::seconds deadline, const handover::Hosts* before) {
   hosts_ = TRY(sandbox::Hosts::Create(
       {.loop = loop_,
        .words = {program_, std::string(kHostWord)},
+       .deadline = deadline,
        .log = [this](std::string_view line) { log_.Write(task::LogLevel::kWarning, line); }}));
+  if (before != nullptr) TRY(hosts_->TakeOver(*before));
   return hosts_->Prepare();
+}
+
+void ProcessHost::ClearPod(const node::Sandboxes& sandboxes, const node::Key& key) {
+  const auto cleared = sandbox::ClearContainer(ContainersOf(key.name_space), key.id,
+                                               sandboxes.DirectoryOf(key) + "/pod");
+  if (!cleared) log_.Write(task::LogLevel::kWarning, cleared.error().message(), &key);
 }
 
 Result<std::shared_ptr<const jail::Containers>> ProcessHost::ContainersIn(
@@ -72,7 +80,8 @@ Result<node::Parts> ProcessHost::Make(const node::Place& place, sandbox::Listene
        .log = [this, key = place.key](
                   std::string_view line) { log_.Write(task::LogLevel::kDebug, line, &key); },
        .processes = TRY(sandbox::MakeProcessSandbox(options))});
-  parts.pod = TRY(sandbox::MakeProcessPod(options, *parts.sandbox));
+  parts.pod =
+      sandbox::CountGuests(TRY(sandbox::MakeProcessPod(options, *parts.sandbox)), *parts.sandbox);
   return parts;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,14 +25,17 @@ class ProcessHost {
  public:
   // `program`: the name that this program goes by.
   ProcessHost(loop::Loop& loop, std::string program, const DaemonLog& log);
-  // Starts the first host, so that the first guest does not wait for it.
-  Status Prepare();
+  // Starts the first host, so that the first guest does not wait for it. Those of the program
+  // before, if there was one, are kept until `deadline`.
+  Status Prepare(std::chrono::seconds deadline, const handover::Hosts* before);
   ProcessHost(const ProcessHost&) = delete;
   ProcessHost& operator=(const ProcessHost&) = delete;
 
   // For node::Settings.
   Result<node::Parts> Make(const node::Place& place, sandbox::Listener& listener);
   void OnActivity();
+  // Ends what holds a pod that nobody serves any more.
+  void ClearPod(const node::Sandboxes& sandboxes, const node::Key& key);
   // After Prepare.
   const sandbox::Hosts& hosts() const { return *hosts_; }
 

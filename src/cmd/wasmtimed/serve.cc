@@ -42,10 +42,13 @@ class ServeCommand : public Command {
         .OneOf(LogLevels);
     options.Value("--log-format", flags_.log_format, "FORMAT", "How its log is written; text")
         .OneOf(LogFormats);
+    options.Flag("--check", flags_.check, "Says what is wrong with the settings, and ends");
     options.About(
         "Serves until SIGTERM or SIGINT, and logs to standard error. The settings are listen, "
         "controller, containerd (the socket of the containerd that has that controller), "
-        "state, observe (one or a list), log.level and log.format, which flags override, and in "
+        "state, observe (one or a list), upgrade_deadline (seconds until guests of an earlier "
+        "version are killed after an upgrade; 0, never), log.level and log.format, which flags "
+        "override, and in "
         "the table [sandbox] those "
         "of the runtime's options, which hold for pods whose runtime has none: systemd_cgroup, "
         "cache_directory, guest.memory and so on.");

@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kFirstSocket = 3;  // SD_LISTEN_FDS_START.
 constexpr int kMostSockets = 16;
+constexpr const char* kNotify = "NOTIFY_SOCKET";
+constexpr const char* kWatchdog = "WATCHDOG_USEC";
 
 std::optional<std::string> Take(const char* name) {
   const char* value = ::getenv(name);
@@ -66,13 +68,23 @@ Result<std::map<std::string, os::Fd>> TakeListening() {
 
 Result<ServiceManager> ServiceManager::FromEnvironment() {
   ServiceManager manager;
-  manager.address_ = Take("NOTIFY_SOCKET").value_or("");
+  manager.address_ = Take(kNotify).value_or("");
   manager.sockets_ = TRY(TakeListening());
   const bool for_another = TRY(IsForAnother("WATCHDOG_PID"));
-  const auto period = Take("WATCHDOG_USEC");
+  const auto period = Take(kWatchdog);
   if (period && !for_another)
-    manager.watchdog_ = std::chrono::microseconds(TRY(NumberOf("WATCHDOG_USEC", *period)) / 2);
+    manager.watchdog_ = std::chrono::microseconds(TRY(NumberOf(kWatchdog, *period)) / 2);
   return manager;
+}
+
+void ServiceManager::Restore() const {
+  if (!address_.empty()) ::setenv(kNotify, address_.c_str(), 1);
+  if (watchdog_.count() > 0) ::setenv(kWatchdog, std::to_string(watchdog_.count() * 2).c_str(), 1);
+}
+
+void ServiceManager::TakeBack() {
+  ::unsetenv(kNotify);
+  ::unsetenv(kWatchdog);
 }
 
 void ServiceManager::Tell(std::string_view state) const {

@@ -21,6 +21,11 @@ class ServiceManager {
   // "READY=1\nSTATUS=serving". No effect if nobody wants to be told, or cannot be.
   void Tell(std::string_view state) const;
 
+  // Has the environment say again who is told and how often, for the program that goes on in place
+  // of this one; and takes that back if there is none.
+  void Restore() const;
+  static void TakeBack();
+
   // How often WATCHDOG=1 is due, half of what is waited; 0: never.
   std::chrono::microseconds watchdog() const { return watchdog_; }
 

@@ -14,6 +14,10 @@ constexpr std::string_view kName = "containerd-wasmtimed";
 constexpr std::array kCommands = {
     CommandEntry{"serve", "Serve the sandboxes of this node; what is done if no command is named",
                  MakeServeDaemon},
+    CommandEntry{"upgrade",
+                 "Have the daemon that runs go on as the program that is installed now; --upgrade "
+                 "does the same",
+                 MakeUpgradeDaemon},
     kHelpEntry,
     kManEntry,
     kCompletionEntry,
@@ -36,7 +40,8 @@ constexpr std::array<About::Pair, 8> kEnvironment = {{
     {"OTEL_SERVICE_NAME", "What traces call it, with OTEL_RESOURCE_ATTRIBUTES"},
 }};
 
-constexpr std::array<About::Pair, 2> kExamples = {{
+constexpr std::array<About::Pair, 3> kExamples = {{
+    {"containerd-wasmtimed --upgrade", "After an update: nothing that runs ends by it"},
     {"systemctl start containerd-wasmtimed", "Starts it as the service that it is meant to be"},
     {"ctr run --rm --runtime io.containerd.wasmtimed.v1 docker.io/team/app:1 app",
      "Has containerd run a container in it"},
@@ -87,6 +92,11 @@ std::vector<char*> Wasmtimed::Arrange(std::span<char* const> words) const {
   constexpr std::array<std::string_view, 5> kOwn = {"-h", "--help", "-v", "--version", "--json"};
   std::vector<char*> arranged(words.begin(), words.end());
   const std::string_view first = words.size() > 1 ? words[1] : "";
+  static char upgrade[] = "upgrade";
+  if (first == "--upgrade") {
+    arranged[1] = upgrade;
+    return arranged;
+  }
   const bool is_own = std::find(kOwn.begin(), kOwn.end(), first) != kOwn.end();
   if (first.empty() || (first.starts_with('-') && !is_own))
     arranged.insert(arranged.begin() + 1, serve);

@@ -35,5 +35,6 @@ inline constexpr std::string_view kHostWord = "host-guests";
 int RunGuestHost(const char* program);
 
 std::unique_ptr<Command> MakeServeDaemon(Executable& daemon);
+std::unique_ptr<Command> MakeUpgradeDaemon(Executable& daemon);
 
 }  // namespace wasmoor::cmd

@@ -1,4 +1,3 @@
-#include "sandbox/inproc/hosted_container.h"
 
 #include <sys/stat.h>
 
@@ -7,6 +6,7 @@
 #include <utility>
 
 #include "sandbox/exit_note.h"
+#include "sandbox/inproc/hosted_exec.h"
 #include "wasmoor/cgroup/group.h"
 #include "wasmoor/oci/bundle.h"
 
@@ -28,39 +28,29 @@ host::Exec ToExec(uint64_t container, const oci::Process& process) {
 
 }  // namespace
 
-class HostedContainer::ExecProcess : public HostedProcess {
- public:
-  ExecProcess(InprocParts& parts, HostedContainer& container, ExecRequest request)
-      : HostedProcess(parts, container.id(), request.exec_id, request.streams),
-        parts_(parts),
-        container_(container),
-        process_(std::move(request.process)) {}
+HostedContainer::ExecProcess::ExecProcess(InprocParts& parts, HostedContainer& container,
+                                          ExecRequest request)
+    : HostedProcess(parts, container.id(), request.exec_id, request.streams),
+      parts_(parts),
+      container_(container),
+      process_(std::move(request.process)),
+      config_(std::move(request.config)) {}
 
-  void Start(Done<pid_t> done) override {
-    if (state() != State::kCreated || begun_)
-      return loop::Answer<pid_t>(
-          parts_.loop, std::move(done),
-          Fail(Code::kFailedPrecondition, "cannot start a process that was started"));
-    begun_ = true;
-    host::Order order;
-    *order.mutable_exec() = ToExec(container_.first_.guest(), process_);
-    Make(container_.first_.link(), std::move(order), nullptr,
-         [this, done = std::move(done)](Status made) {
-           if (made) return HostedProcess::Start(done);
-           begun_ = false;
-           done(tl::unexpected(std::move(made).error()));
-         });
-  }
-
-  // Its start was asked for, and has not failed.
-  bool begun() const { return begun_; }
-
- private:
-  InprocParts& parts_;
-  HostedContainer& container_;
-  const oci::Process process_;
-  bool begun_ = false;
-};
+void HostedContainer::ExecProcess::Start(Done<pid_t> done) {
+  if (state() != State::kCreated || begun_)
+    return loop::Answer<pid_t>(
+        parts_.loop, std::move(done),
+        Fail(Code::kFailedPrecondition, "cannot start a process that was started"));
+  begun_ = true;
+  host::Order order;
+  *order.mutable_exec() = ToExec(container_.first_.guest(), process_);
+  Make(container_.first_.link(), std::move(order), nullptr,
+       [this, done = std::move(done)](Status made) {
+         if (made) return HostedProcess::Start(done);
+         begun_ = false;
+         done(tl::unexpected(std::move(made).error()));
+       });
+}
 
 HostedContainer::HostedContainer(InprocParts& parts, CreateRequest request)
     : parts_(parts),
@@ -192,6 +182,17 @@ Result<std::vector<pid_t>> HostedContainer::Pids() {
   return pids;
 }
 
+void HostedContainer::ReadUse(const std::function<void(const GuestUse&)>& tell) {
+  const auto answer = [tell](const Result<host::Stats>& told) {
+    if (told)
+      tell({.memory_bytes = told->memory_bytes(),
+            .cpu_ns = told->cpu_ns(),
+            .cpu_in_group = told->cpu_in_group()});
+  };
+  first_.ReadUse(answer);
+  for (const auto& [exec_id, process] : processes_) process->ReadUse(answer);
+}
+
 void HostedContainer::Pause(Done<void> done) {
   for (const auto& [exec_id, process] : processes_)
     if (process->state() == State::kRunning) process->Pause([](const Status&) {});
@@ -215,6 +216,7 @@ Status HostedContainer::Update(const oci::Resources& resources) {
     if (resources.cpu->period) update.set_cpu_period(*resources.cpu->period);
     if (resources.cpu->shares) update.set_cpu_shares(*resources.cpu->shares);
   }
+  if (!first_.link()) return Fail(Code::kFailedPrecondition, "the container has ended");
   first_.link()->Send(order);
   return {};
 }

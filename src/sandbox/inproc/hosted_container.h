@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sandbox/inproc/hosted_process.h"
+#include "sandbox/inproc/inproc.h"
 
 namespace wasmoor::sandbox {
 
@@ -19,6 +20,11 @@ class HostedContainer : public Container {
   void Create(Done<void> done);
   bool exists() const { return exists_; }
   const CreateRequest& request() const { return request_; }
+  // As Sandbox::HandOver, and in place of Create.
+  Status HandOver(handover::Container* state, os::Carried* carried) const;
+  Status TakeOver(const handover::Container& state);
+  // Of all that runs in it.
+  void ReadUse(const std::function<void(const GuestUse&)>& tell);
   // Once its first process has ended.
   void Remove(Done<void> done);
   void RemoveProcess(std::string_view exec_id, Done<Exit> done);
@@ -36,7 +42,6 @@ class HostedContainer : public Container {
   void ReadStats(Done<cgroup::Stats> done) override { first_.ReadStats(std::move(done)); }
 
  private:
-  // Made at its start, since until then nobody needs a thread.
   class ExecProcess;
 
   host::Order OrderFor() const;

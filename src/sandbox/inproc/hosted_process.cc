@@ -30,7 +30,10 @@ bool IsHarmless(int signal) {
 }
 
 Error ErrorOf(const host::Failure& failure) {
-  return Error(static_cast<Code>(failure.code()), failure.message(), failure.error_number());
+  const bool is_known =
+      failure.code() > 0 && failure.code() <= static_cast<int>(Code::kUnauthenticated);
+  return Error(is_known ? static_cast<Code>(failure.code()) : Code::kUnknown, failure.message(),
+               failure.error_number());
 }
 
 std::chrono::system_clock::time_point TimeOf(int64_t nanoseconds) {
@@ -69,6 +72,10 @@ HostedProcess::~HostedProcess() {
   Tell([](host::Order& order) { order.mutable_remove(); });
 }
 
+StdioOwner HostedProcess::Owner() const {
+  return {.name_space = parts_.name_space, .id = id_, .exec_id = exec_id_, .log = parts_.log};
+}
+
 void HostedProcess::Tell(const std::function<void(host::Order&)>& what) {
   host::Order order;
   order.set_guest(guest_);
@@ -91,9 +98,7 @@ bool HostedProcess::StreamsArePlain() const {
 Status HostedProcess::OpenStreams(google::protobuf::RepeatedPtrField<host::Stream>* streams,
                                   std::vector<const os::Fd*>* descriptors) {
   if (!StreamsArePlain()) {
-    stdio_ = TRY(Stdio::Open(
-        parts_.loop, streams_,
-        {.name_space = parts_.name_space, .id = id_, .exec_id = exec_id_, .log = parts_.log}));
+    stdio_ = TRY(Stdio::Open(parts_.loop, streams_, Owner()));
     if (streams_.terminal) {
       TRY(OpenTerminal());
       for (int i = 0; i < kStreams; ++i) {
@@ -175,7 +180,21 @@ void HostedProcess::OnMade(const Status& made, pid_t thread) {
   if (done) done(std::move(result));
 }
 
+// A host is believed as far as its words can be true: a guest that has broken out of its jail may
+// speak for it.
+bool HostedProcess::IsPossible(const host::Note& note) const {
+  switch (note.what_case()) {
+    case host::Note::kMade:
+    case host::Note::kNotMade:
+    case host::Note::kNeedsProcess: return made_ != nullptr;
+    case host::Note::kEnded: return at_host_ && !ended_;
+    case host::Note::kGone: return removed_ != nullptr;
+    default: return true;
+  }
+}
+
 void HostedProcess::OnNote(const host::Note& note) {
+  if (!IsPossible(note)) return;
   switch (note.what_case()) {
     case host::Note::kMade: return OnMade({}, note.made().thread());
     case host::Note::kNotMade: return OnMade(tl::unexpected(ErrorOf(note.not_made())), 0);
@@ -193,7 +212,7 @@ void HostedProcess::OnNote(const host::Note& note) {
     }
     case host::Note::kStats: {
       const auto question = questions_.extract(note.stats().question());
-      if (question) question.mapped()(StatsOf(note.stats()));
+      if (question) question.mapped()(note.stats());
       return;
     }
     default: return;
@@ -223,8 +242,7 @@ void HostedProcess::OnEnded(const host::Ended& ended) {
 // Nobody reads what it has left; who comes later is to find it.
 void HostedProcess::HoldForReaders() {
   auto opened = Stdio::Open(
-      parts_.loop, {.input = "", .output = streams_.output, .error = streams_.error},
-      {.name_space = parts_.name_space, .id = id_, .exec_id = exec_id_, .log = parts_.log});
+      parts_.loop, {.input = "", .output = streams_.output, .error = streams_.error}, Owner());
   if (opened) {
     stdio_ = std::move(*opened);
     static_cast<void>(stdio_->Attach(os::Fd()));
@@ -314,9 +332,15 @@ void HostedProcess::Resume(Done<void> done) {
 }
 
 void HostedProcess::ReadStats(Done<cgroup::Stats> done) {
+  ReadUse([done = std::move(done)](const Result<host::Stats>& told) {
+    done(told ? Result<cgroup::Stats>(StatsOf(*told)) : tl::unexpected(told.error()));
+  });
+}
+
+void HostedProcess::ReadUse(Done<host::Stats> done) {
   if (!at_host_)
-    return loop::Answer<cgroup::Stats>(parts_.loop, std::move(done),
-                                       Fail(Code::kNotFound, "process already finished"));
+    return loop::Answer<host::Stats>(parts_.loop, std::move(done),
+                                     Fail(Code::kNotFound, "process already finished"));
   questions_[++last_question_] = std::move(done);
   Tell([this](host::Order& order) { order.mutable_read_stats()->set_question(last_question_); });
 }

@@ -49,6 +49,11 @@ class HostedProcess : public Process, private GuestOwner {
   void Pause(Done<void> done);
   void Resume(Done<void> done);
   void ReadStats(Done<cgroup::Stats> done);
+  void ReadUse(Done<host::Stats> done);
+
+  // As Sandbox::HandOver, and in place of Make.
+  Status HandOver(handover::Process* state, os::Carried* carried) const;
+  Status TakeOver(const handover::Process& state, std::shared_ptr<HostLink> link);
 
   State state() const { return state_; }
   bool lost() const { return lost_; }  // With its host.
@@ -63,12 +68,14 @@ class HostedProcess : public Process, private GuestOwner {
   Status OpenTerminal();
   bool StreamsArePlain() const;
   void Tell(const std::function<void(host::Order&)>& what);
+  bool IsPossible(const host::Note& note) const;
   void OnNote(const host::Note& note) override;
   void OnLost() override;
   static void TellStarted(Done<pid_t>* started, pid_t pid);
   void OnMade(const Status& made, pid_t thread);
   void OnEnded(const host::Ended& ended);
   void HoldForReaders();
+  StdioOwner Owner() const;
   void Conclude(const Exit& exit);
 
   InprocParts& parts_;
@@ -89,7 +96,7 @@ class HostedProcess : public Process, private GuestOwner {
   Done<void> made_, removed_;
   std::vector<Done<Exit>> waiting_;
   uint64_t last_question_ = 0;
-  std::map<uint64_t, Done<cgroup::Stats>> questions_;
+  std::map<uint64_t, Done<host::Stats>> questions_;
 };
 
 }  // namespace wasmoor::sandbox

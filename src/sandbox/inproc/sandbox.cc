@@ -5,13 +5,15 @@
 #include <string>
 #include <utility>
 
+#include "sandbox/handover.h"
 #include "sandbox/inproc/hosted_container.h"
+#include "wasmoor/oci/bundle.h"
 #include "wasmoor/sandbox/inproc/inproc_sandbox.h"
 
 namespace wasmoor::sandbox {
 namespace {
 
-class InprocSandbox : public Sandbox {
+class InprocSandbox : public GuestSandbox {
  public:
   explicit InprocSandbox(InprocSandboxOptions options)
       : parts_{options.loop,
@@ -27,11 +29,18 @@ class InprocSandbox : public Sandbox {
   Result<Container*> Find(std::string_view id) override;
   void Remove(std::string_view id, std::string_view exec_id, Done<Exit> done) override;
   std::vector<std::string> Ids() const override;
+  Status HandOver(handover::Sandbox* state, os::Carried* carried) const override;
+  Status TakeOver(const handover::Sandbox& state) override;
+  void ReadUse(const std::function<void(const GuestUse&)>& tell) override {
+    for (const auto& [id, container] : containers_) container->ReadUse(tell);
+  }
 
  private:
   using Made = std::map<std::string, std::unique_ptr<HostedContainer>, std::less<>>;
 
   void OnCreated(const std::string& id, Status created, const Done<Container*>& done);
+  void CreateProcess(CreateRequest request, Done<Container*> done);
+  Status CheckProcesses(const CreateRequest& request) const;
   void RemoveContainer(HostedContainer& container, Done<Exit> done);
   // Out of the list, and gone once whoever calls is done with it.
   void Drop(Made::iterator container);
@@ -49,7 +58,7 @@ void InprocSandbox::Create(CreateRequest request, Done<Container*> done) {
         parts_.loop, std::move(done),
         Fail(Code::kAlreadyExists, "container \"{}\": already exists", id));
   // A terminal is a process's.
-  if (request.streams.terminal) return processes_->Create(std::move(request), std::move(done));
+  if (request.streams.terminal) return CreateProcess(std::move(request), std::move(done));
   auto& made = containers_[id];
   made = std::make_unique<HostedContainer>(parts_, std::move(request));
   made->Create([this, id, done = std::move(done)](Status created) {
@@ -66,9 +75,34 @@ void InprocSandbox::OnCreated(const std::string& id, Status created, const Done<
     if (parts_.log)
       parts_.log(
           fmt::format("container {} has a process of its own: {}", id, created.error().message()));
-    return processes_->Create(std::move(request), done);
+    return CreateProcess(std::move(request), done);
   }
   done(tl::unexpected(std::move(created).error()));
+}
+
+// A thread's PID namespace is its host's, which is the machine's: who joined it would see and reach
+// all processes of the node.
+Status InprocSandbox::CheckProcesses(const CreateRequest& request) const {
+  const oci::Bundle bundle = TRY(oci::Bundle::Open(request.bundle));
+  for (const oci::Namespace& one : bundle.spec.on_linux.namespaces) {
+    if (one.type != oci::NamespaceType::kPid) continue;
+    for (const auto& [id, container] : containers_) {
+      if (one.path != fmt::format("/proc/{}/ns/pid", container->first().info().pid)) continue;
+      return Fail(
+          Code::kFailedPrecondition,
+          "container \"{}\": is to see the processes of \"{}\", whose guest is a thread and "
+          "none: leave the target out, or give the pod the annotation "
+          "io.wasmoor.isolation: process",
+          request.id, id);
+    }
+  }
+  return {};
+}
+
+void InprocSandbox::CreateProcess(CreateRequest request, Done<Container*> done) {
+  if (Status good = CheckProcesses(request); !good)
+    return loop::Answer<Container*>(parts_.loop, std::move(done), tl::unexpected(good.error()));
+  processes_->Create(std::move(request), std::move(done));
 }
 
 void InprocSandbox::Drop(Made::iterator container) {
@@ -121,6 +155,26 @@ std::vector<std::string> InprocSandbox::Ids() const {
   std::vector<std::string> ids = processes_->Ids();
   for (const auto& [id, container] : containers_) ids.push_back(id);
   return ids;
+}
+
+Status InprocSandbox::HandOver(handover::Sandbox* state, os::Carried* carried) const {
+  TRY(processes_->HandOver(state, carried));
+  for (const auto& [id, container] : containers_)
+    TRY(container->HandOver(state->add_hosted(), carried));
+  return {};
+}
+
+Status InprocSandbox::TakeOver(const handover::Sandbox& state) {
+  Status all = processes_->TakeOver(state);
+  for (const handover::Container& one : state.hosted()) {
+    auto container = std::make_unique<HostedContainer>(parts_, ReadRequest(one));
+    if (Status taken = container->TakeOver(one); taken) {
+      containers_[one.id()] = std::move(container);
+    } else {
+      all = std::move(taken);
+    }
+  }
+  return all;
 }
 
 }  // namespace

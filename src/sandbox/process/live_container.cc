@@ -272,13 +272,13 @@ void LiveContainer::Resume(Done<void> done) {
   loop::Answer(surroundings_.loop, std::move(done), std::move(resumed));
 }
 
-ProcessInfo LiveContainer::Describe(ProcessInfo info) const {
+ProcessInfo LiveContainer::WithPause(ProcessInfo info) const {
   if (paused_ && info.state == State::kRunning) info.state = State::kPaused;
   return info;
 }
 
-ProcessInfo FirstProcess::info() const { return container_.Describe(LiveProcess::info()); }
-ProcessInfo ExecProcess::info() const { return container_.Describe(LiveProcess::info()); }
+ProcessInfo FirstProcess::info() const { return container_.WithPause(LiveProcess::info()); }
+ProcessInfo ExecProcess::info() const { return container_.WithPause(LiveProcess::info()); }
 
 Status LiveContainer::Update(const oci::Resources& resources) {
   return container_->Update(resources);
@@ -320,6 +320,7 @@ ExecProcess::ExecProcess(LiveContainer& container, ExecRequest request)
                   std::move(request.streams)),
       container_(container),
       process_(std::move(request.process)),
+      config_(std::move(request.config)),
       entering_(container.surroundings_.loop) {}
 
 void ExecProcess::Start(Done<pid_t> done) {

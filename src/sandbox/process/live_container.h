@@ -37,10 +37,12 @@ class ExecProcess : public LiveProcess {
   ProcessInfo info() const override;
 
  private:
+  friend class LiveContainer;
   void Enter(Done<pid_t> done);
 
   LiveContainer& container_;
   oci::Process process_;
+  const std::string config_;  // The same, as it came.
   loop::Pump<jail::Started> entering_;
 };
 
@@ -70,6 +72,10 @@ class LiveContainer : public Container {
   Status Update(const oci::Resources& resources) override;
   void ReadStats(Done<cgroup::Stats> done) override;
 
+  // As Sandbox::HandOver, and in place of Create.
+  Status HandOver(handover::Container* state, os::Carried* carried) const;
+  Status TakeOver(const handover::Container& state);
+
   Result<Exit> RemoveProcess(std::string_view exec_id);
   Result<cgroup::Stats> StatsNow() const { return container_->ReadStats(); }
 
@@ -94,12 +100,12 @@ class LiveContainer : public Container {
   void NoteExit(const Exit& exit) const;
   void Log(std::string_view line) const;
   // Of a process: what runs is paused with all others.
-  ProcessInfo Describe(ProcessInfo info) const;
+  ProcessInfo WithPause(ProcessInfo info) const;
 
   Surroundings& surroundings_;
   const CreateRequest request_;
   const container::WasmExecutor wasm_;
-  const os::Fd guest_out_of_memory_;  // Where there is none, nobody is told.
+  os::Fd guest_out_of_memory_;  // Where there is none, nobody is told.
   const jail::NativeExecutor native_;
   const Executors executors_;
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "sandbox/handover.h"
 #include "wasmoor/os/process.h"
 
 namespace wasmoor::sandbox {
@@ -65,10 +66,14 @@ void LiveProcess::CloseStreams() {
   if (stdio_) stdio_->Close([] {});
 }
 
-void LiveProcess::OpenStreams(Done<void> done) {
+StdioOwner LiveProcess::Owner() const {
   StdioOwner owner{.name_space = surroundings_.name_space, .id = id_, .exec_id = exec_id_};
   owner.log = surroundings_.log;
-  auto opened = Stdio::Open(surroundings_.loop, streams_, std::move(owner));
+  return owner;
+}
+
+void LiveProcess::OpenStreams(Done<void> done) {
+  auto opened = Stdio::Open(surroundings_.loop, streams_, Owner());
   if (!opened)
     return loop::Answer<void>(surroundings_.loop, std::move(done),
                               tl::unexpected(std::move(opened).error()));
@@ -89,6 +94,43 @@ Status LiveProcess::Adopt(jail::Started started) {
   end_.OnReadable([this] { Reap(); });
   TRY(stdio_->Attach(std::move(started.terminal)));
   if (size_) static_cast<void>(stdio_->Resize(size_->first, size_->second));
+  return {};
+}
+
+bool LiveProcess::IsChild() const {
+  siginfo_t child = {};
+  return ::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &child,
+                  WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+Status LiveProcess::HandOver(handover::Process* state, os::Carried* carried) const {
+  if (starting_) return Fail(Code::kUnavailable, "a process of \"{}\" is being started", id_);
+  state->set_exec_id(exec_id_);
+  Describe(streams_, state->mutable_streams());
+  state->set_state(StateOf(state_));
+  state->set_pid(pid_);
+  state->set_silent(silent_);
+  if (ended_) Describe(*ended_, state->mutable_exit());
+  if (stdio_) stdio_->HandOver(state->mutable_stdio(), carried);
+  return {};
+}
+
+// Whoever was a child of the program before is one of this, which is the same process.
+Status LiveProcess::TakeOver(const handover::Process& state) {
+  state_ = ReadState(state.state());
+  pid_ = state.pid();
+  silent_ = state.silent();
+  if (state.has_stdio())
+    stdio_ = TRY(Stdio::TakeOver(surroundings_.loop, streams_, Owner(), state.stdio()));
+  if (state.has_exit()) {
+    ended_ = ReadExit(state.exit());
+    if (state_ != State::kStopped) Conclude();
+    return {};
+  }
+  if (pid_ == 0) return {};
+  process_ = TRY_AS(os::OpenProcess(pid_), "process {} of \"{}\"", pid_, id_);
+  end_ = TRY(surroundings_.loop.Watch(process_));
+  end_.OnReadable([this] { Reap(); });
   return {};
 }
 

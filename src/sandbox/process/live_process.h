@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "sandbox/process/surroundings.h"
 #include "wasmoor/jail/container.h"
 #include "wasmoor/sandbox/sandbox.h"
@@ -27,6 +28,12 @@ class LiveProcess : public Process {
   Status CloseInput() override;
 
   State state() const { return state_; }
+  // It is there, and its end has not been noticed.
+  bool lives() const { return process_.valid() && !ended_; }
+  // Of this process, which so hears how it ends.
+  bool IsChild() const;
+  // As Sandbox::HandOver.
+  Status HandOver(handover::Process* state, os::Carried* carried) const;
   // Closes the streams; their loggers may go on for a while.
   void CloseStreams();
 
@@ -35,6 +42,8 @@ class LiveProcess : public Process {
   void OpenStreams(Done<void> done);
   void LendStreams(jail::ProcessOptions* options) const;
 
+  // What HandOver has told, in the program that followed.
+  Status TakeOver(const handover::Process& state);
   // It is there, and created; its end is noticed from now on.
   Status Adopt(jail::Started started);
   // kFailedPrecondition unless it can be started; its end is not told until EndStart.
@@ -52,6 +61,7 @@ class LiveProcess : public Process {
  private:
   void Reap();
   void Conclude();
+  StdioOwner Owner() const;
 
   const Streams streams_;
   std::unique_ptr<Stdio> stdio_;

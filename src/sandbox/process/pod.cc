@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "sandbox/handover.h"
 #include "sandbox/process/holder.h"
 #include "sandbox/process/live_container.h"
 #include "wasmoor/cgroup/group.h"
@@ -22,6 +24,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr mode_t kPrivate = 0700;
+constexpr mode_t kFileMode = 0644;
+constexpr mode_t kReadable = 0755;  // Also for the root of a user namespace.
 // nobody's: what holds a pod needs no rights.
 constexpr unsigned kHolderUser = 65535;
 
@@ -74,6 +78,11 @@ Json ConfigurationOf(const PodRequest& request) {
   if (!request.sysctls.empty()) on_linux["sysctl"] = request.sysctls;
   if (const std::string path = CgroupsPath(request); !path.empty()) on_linux["cgroupsPath"] = path;
   if (!request.uid_mappings.empty()) {
+    // Its root may make no devices in a folder of the machine's root.
+    config["mounts"] = {{{"destination", "/dev"},
+                         {"type", "tmpfs"},
+                         {"source", "tmpfs"},
+                         {"options", {"nosuid", "mode=755", "size=64k"}}}};
     on_linux["uidMappings"] = MappingsOf(request.uid_mappings);
     on_linux["gidMappings"] = MappingsOf(request.gid_mappings);
     config["process"]["user"] = {{"uid", 0}, {"gid", 0}};
@@ -81,19 +90,41 @@ Json ConfigurationOf(const PodRequest& request) {
   return config;
 }
 
-Status MakeDirectory(const std::string& path) {
-  if (::mkdir(path.c_str(), kPrivate) != 0 && errno != EEXIST) return FailErrno(errno, "{}", path);
+Status MakeDirectory(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return FailErrno(errno, "{}", path);
+  return {};
+}
+
+// Of a pod's directory, where they are in its containers.
+struct FilePlace {
+  const char* destination;
+  const char* source;
+};
+constexpr std::array<FilePlace, 2> kFiles = {
+    {{"/etc/resolv.conf", "/resolv.conf"}, {"/etc/hostname", "/hostname"}}};
+
+Status WriteFile(const std::string& path, const std::string& text) {
+  const os::Fd file = TRY_AS(
+      os::OpenAt(os::Fd(), path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, kFileMode),
+      "{}", path);
+  // Whatever the daemon's umask is: containers of any user read it.
+  if (::fchmod(file.get(), kFileMode) != 0) return FailErrno(errno, "{}", path);
+  TRY_AS(os::WriteAll(file, text), "{}", path);
   return {};
 }
 
 // `directory` becomes a bundle.
 Status WriteBundle(const std::string& directory, const PodRequest& request) {
-  TRY(MakeDirectory(directory));
-  TRY(MakeDirectory(directory + "/rootfs"));
+  TRY(MakeDirectory(directory, kPrivate));
+  TRY(MakeDirectory(directory + "/rootfs", kReadable));
+  TRY(MakeDirectory(directory + "/rootfs/dev", kReadable));
   const std::string path = directory + "/config.json";
   const os::Fd file = TRY(os::OpenAt(os::Fd(), path.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   TRY_AS(os::WriteAll(file, ConfigurationOf(request).dump()), "{}", path);
+  for (const auto& [place, text] :
+       {std::pair(kFiles[0], request.resolv_conf), std::pair(kFiles[1], request.hostname_file)})
+    if (text) TRY(WriteFile(directory + place.source, *text));
   return {};
 }
 
@@ -115,9 +146,16 @@ class ProcessPod : public Pod {
   void Stop(Done<void> done) override;
   void Wait(Done<Exit> done) override;
   PodInfo info() const override;
-  Result<cgroup::Stats> ReadStats() override;
+  std::vector<PodFile> files() const override;
+  void ReadStats(Done<cgroup::Stats> done) override {
+    loop::Answer(surroundings_.loop, std::move(done), StatsNow());
+  }
+  Status HandOver(handover::Pod* state, os::Carried* carried) const override;
+  Status TakeOver(const handover::Pod& state) override;
 
  private:
+  Result<cgroup::Stats> StatsNow();
+  CreateRequest HolderOf(const PodRequest& request) const;
   void KillContainers();
   void OnHeld(const Status& made, const Done<PodInfo>& done);
 
@@ -140,18 +178,39 @@ Status ProcessPod::Create(PodRequest request) {
   return {};
 }
 
+CreateRequest ProcessPod::HolderOf(const PodRequest& request) const {
+  return {.id = request.id,
+          .bundle = request.bundle + "/pod",
+          .rootfs = {},
+          .streams = {},
+          .systemd_cgroup = request.systemd_cgroup,
+          .guest = {}};
+}
+
+Status ProcessPod::HandOver(handover::Pod* state, os::Carried* carried) const {
+  if (!request_) return {};
+  Describe(*request_, state->mutable_request());
+  state->set_created(ToNanoseconds(created_));
+  // A pod that was stopped has none any more.
+  if (!holder_ || !holder_->exists()) return {};
+  return holder_->HandOver(state->mutable_holder(), carried);
+}
+
+Status ProcessPod::TakeOver(const handover::Pod& state) {
+  if (!state.has_request()) return {};
+  request_ = ReadPodRequest(state.request());
+  created_ = FromNanoseconds(state.created());
+  if (!state.has_holder()) return {};
+  holder_ = std::make_unique<LiveContainer>(surroundings_, HolderOf(*request_), &executor_);
+  return holder_->TakeOver(state.holder());
+}
+
 void ProcessPod::Start(Done<PodInfo> done) {
   if (!request_ || holder_)
     return loop::Answer<PodInfo>(
         surroundings_.loop, std::move(done),
         Fail(Code::kFailedPrecondition, "the pod {}", holder_ ? "is started" : "is not created"));
-  CreateRequest request{.id = request_->id,
-                        .bundle = request_->bundle + "/pod",
-                        .rootfs = {},
-                        .streams = {},
-                        .systemd_cgroup = request_->systemd_cgroup,
-                        .guest = {}};
-  holder_ = std::make_unique<LiveContainer>(surroundings_, std::move(request), &executor_);
+  holder_ = std::make_unique<LiveContainer>(surroundings_, HolderOf(*request_), &executor_);
   holder_->Create([this, done = std::move(done)](const Status& made) { OnHeld(made, done); });
 }
 
@@ -191,6 +250,16 @@ void ProcessPod::Wait(Done<Exit> done) {
   holder_->first().Wait(std::move(done));
 }
 
+std::vector<PodFile> ProcessPod::files() const {
+  std::vector<PodFile> all;
+  if (!request_) return all;
+  for (const FilePlace& one : kFiles) {
+    std::string source = request_->bundle + "/pod" + one.source;
+    if (::access(source.c_str(), F_OK) == 0) all.push_back({one.destination, std::move(source)});
+  }
+  return all;
+}
+
 PodInfo ProcessPod::info() const {
   PodInfo info{.created = created_};
   if (!holder_ || !holder_->exists()) return info;
@@ -202,7 +271,7 @@ PodInfo ProcessPod::info() const {
 }
 
 // The group above all of the pod's; of a pod that has none, what there is.
-Result<cgroup::Stats> ProcessPod::ReadStats() {
+Result<cgroup::Stats> ProcessPod::StatsNow() {
   if (!request_ || !holder_ || !holder_->exists())
     return Fail(Code::kFailedPrecondition, "the pod is not started");
   if (request_->cgroup_parent.empty() || request_->systemd_cgroup) return holder_->StatsNow();

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "sandbox/handover.h"
 #include "sandbox/process/live_container.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"
 
@@ -25,6 +26,8 @@ class ProcessSandbox : public Sandbox {
   Result<Container*> Find(std::string_view id) override { return FindLive(id); }
   void Remove(std::string_view id, std::string_view exec_id, Done<Exit> done) override;
   std::vector<std::string> Ids() const override;
+  Status HandOver(handover::Sandbox* state, os::Carried* carried) const override;
+  Status TakeOver(const handover::Sandbox& state) override;
 
  private:
   Result<LiveContainer*> FindLive(std::string_view id) const;
@@ -94,6 +97,25 @@ void ProcessSandbox::RemoveContainer(LiveContainer& container, Done<Exit> done) 
         [gone = std::shared_ptr(std::move(found->second)), done, exit] { done(exit); });
     containers_.erase(found);
   });
+}
+
+Status ProcessSandbox::HandOver(handover::Sandbox* state, os::Carried* carried) const {
+  for (const auto& [id, container] : containers_)
+    TRY(container->HandOver(state->add_containers(), carried));
+  return {};
+}
+
+Status ProcessSandbox::TakeOver(const handover::Sandbox& state) {
+  Status all;
+  for (const handover::Container& one : state.containers()) {
+    auto container = std::make_unique<LiveContainer>(surroundings_, ReadRequest(one));
+    if (Status taken = container->TakeOver(one); taken) {
+      containers_[one.id()] = std::move(container);
+    } else {
+      all = std::move(taken);
+    }
+  }
+  return all;
 }
 
 std::vector<std::string> ProcessSandbox::Ids() const {

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "proto/wasmoor/handover.pb.h"
+#include "wasmoor/os/carried.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::sandbox {
@@ -30,6 +32,14 @@ Result<std::unique_ptr<Sink>> FifoSink::Open(loop::Loop& loop, const os::Fd& pla
   os::Fd writer = TRY(Reopen(place, O_WRONLY | O_NONBLOCK));
   TRY(SetBlocking(writer, true));
   return std::unique_ptr<Sink>(new FifoSink(loop, std::move(reader), std::move(writer)));
+}
+
+std::unique_ptr<Sink> FifoSink::TakeOver(loop::Loop& loop, os::Fd reader, os::Fd writer) {
+  return std::unique_ptr<Sink>(new FifoSink(loop, std::move(reader), std::move(writer)));
+}
+
+void FifoSink::HandOver(handover::Sink* state, os::Carried* carried) const {
+  state->mutable_fifo()->set_reader(carried->Keep(reader_));
 }
 
 void FifoSink::Ended() {

@@ -16,6 +16,9 @@ class FifoSink : public Sink {
   // `place` may be O_PATH.
   static Result<std::unique_ptr<Sink>> Open(loop::Loop& loop, const os::Fd& place);
 
+  static std::unique_ptr<Sink> TakeOver(loop::Loop& loop, os::Fd reader, os::Fd writer);
+  void HandOver(handover::Sink* state, os::Carried* carried) const override;
+
   const os::Fd& writer() const override { return writer_; }
   void CloseWriter() override { writer_.Close(); }
 
@@ -44,15 +47,17 @@ class FifoInput {
  public:
   // kInvalidArgument: neither a FIFO nor a device. Empty: /dev/null.
   static Result<FifoInput> Open(const std::string& name);
+  // Of what another has had open.
+  FifoInput(os::Fd reader, os::Fd writer)
+      : reader_(std::move(reader)), writer_(std::move(writer)) {}
 
   // Blocks. What the process gets.
   const os::Fd& reader() const { return reader_; }
+  const os::Fd& writer() const { return writer_; }
   void CloseReader() { reader_.Close(); }
   void CloseWriter() { writer_.Close(); }
 
  private:
-  FifoInput(os::Fd reader, os::Fd writer)
-      : reader_(std::move(reader)), writer_(std::move(writer)) {}
   os::Fd reader_, writer_;
 };
 

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "wasmoor/os/carried.h"
+
 namespace wasmoor::sandbox {
 
 FileSink::FileSink(std::string path, os::Fd file, Log log)
@@ -13,15 +15,37 @@ Result<std::unique_ptr<Sink>> FileSink::Create(loop::Loop& loop, std::string pat
   auto sink =
       std::unique_ptr<FileSink>(new FileSink(std::move(path), std::move(file), std::move(log)));
   sink->pipe_ = TRY(MakePipe());
-  TRY(SetBlocking(sink->pipe_.reader, false));
-  sink->source_ = TRY(loop.Watch(sink->pipe_.reader));
-  FileSink* const self = sink.get();
-  sink->pump_ = std::make_unique<Pump>(
-      loop, Pump::From{sink->pipe_.reader, sink->source_}, Pump::To{&sink->file_, nullptr},
-      Pump::Listener{.on_idle = [self] { self->failing_ = false; },
-                     .on_error = [self](int error) { self->OnError(error); }});
-  sink->pump_->Run();
+  TRY(sink->Begin(loop, {}));
   return sink;
+}
+
+Status FileSink::Begin(loop::Loop& loop, std::string_view unwritten) {
+  TRY(SetBlocking(pipe_.reader, false));
+  source_ = TRY(loop.Watch(pipe_.reader));
+  pump_ = std::make_unique<Pump>(loop, Pump::From{pipe_.reader, source_}, Pump::To{&file_, nullptr},
+                                 Pump::Listener{.on_idle = [this] { failing_ = false; },
+                                                .on_error = [this](int error) { OnError(error); }},
+                                 unwritten);
+  pump_->Run();
+  return {};
+}
+
+Result<std::unique_ptr<Sink>> FileSink::TakeOver(loop::Loop& loop,
+                                                 const handover::Sink::File& state, os::Fd writer,
+                                                 Log log) {
+  auto sink = std::unique_ptr<FileSink>(
+      new FileSink(state.path(), os::TakeCarried(state.file()), std::move(log)));
+  sink->pipe_ = {.reader = os::TakeCarried(state.reader()), .writer = std::move(writer)};
+  TRY(sink->Begin(loop, state.unwritten()));
+  return sink;
+}
+
+void FileSink::HandOver(handover::Sink* state, os::Carried* carried) const {
+  handover::Sink::File& file = *state->mutable_file();
+  file.set_path(path_);
+  file.set_file(carried->Keep(file_));
+  file.set_reader(carried->Keep(pipe_.reader));
+  file.set_unwritten(std::string(pump_->unwritten()));
 }
 
 void FileSink::Ended() { pump_->Run(); }

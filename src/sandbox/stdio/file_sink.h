@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "sandbox/stdio/pump.h"
 #include "sandbox/stdio/sink.h"
 
@@ -16,6 +17,10 @@ class FileSink : public Sink {
   static Result<std::unique_ptr<Sink>> Create(loop::Loop& loop, std::string path, os::Fd file,
                                               Log log);
 
+  static Result<std::unique_ptr<Sink>> TakeOver(loop::Loop& loop, const handover::Sink::File& state,
+                                                os::Fd writer, Log log);
+  void HandOver(handover::Sink* state, os::Carried* carried) const override;
+
   const os::Fd& writer() const override { return pipe_.writer; }
   void CloseWriter() override { pipe_.writer.Close(); }
   void Ended() override;
@@ -23,6 +28,7 @@ class FileSink : public Sink {
 
  private:
   FileSink(std::string path, os::Fd file, Log log);
+  Status Begin(loop::Loop& loop, std::string_view unwritten);
   void OnError(int error_number);
 
   const std::string path_;

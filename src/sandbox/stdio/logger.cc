@@ -9,6 +9,7 @@
 #include <csignal>
 #include <utility>
 
+#include "wasmoor/os/carried.h"
 #include "wasmoor/os/process.h"
 #include "wasmoor/os/signal.h"
 #include "wasmoor/os/spawn.h"
@@ -180,6 +181,7 @@ void Logger::StartAgain() {
 }
 
 void Logger::GiveUp() {
+  given_up_ = true;
   for (size_t i = 0; i < pipes_.size(); ++i) {
     const os::Fd& reader = pipes_.at(i).reader;
     auto source = loop_.Watch(reader);
@@ -215,6 +217,44 @@ void Logger::Close(std::shared_ptr<Logger> self, std::function<void()> done) {
       static_cast<void>(os::SignalProcess(process_, SIGKILL).has_value());
     });
   });
+}
+
+void Logger::HandOver(handover::Logger* state, os::Carried* carried) const {
+  for (const PipeEnds& pipe : pipes_) {
+    state->add_readers(carried->Keep(pipe.reader));
+    state->add_writers(carried->Keep(pipe.writer));
+  }
+  if (process_.valid()) state->set_pid(pid_);
+  state->set_given_up(given_up_);
+  state->set_deaths(deaths_);
+}
+
+Result<std::shared_ptr<Logger>> Logger::TakeOver(loop::Loop& loop, const handover::Logger& state,
+                                                 Target target, std::string name_space,
+                                                 std::string id, Log log) {
+  auto logger = std::shared_ptr<Logger>(new Logger(loop, std::move(target), std::move(name_space),
+                                                   std::move(id), std::move(log), {}));
+  for (size_t i = 0; i < logger->pipes_.size(); ++i) {
+    const int at = static_cast<int>(i);
+    if (at < state.readers_size()) logger->pipes_.at(i).reader = os::TakeCarried(state.readers(at));
+    if (at < state.writers_size()) logger->pipes_.at(i).writer = os::TakeCarried(state.writers(at));
+  }
+  logger->ready_ = Status();
+  logger->deaths_ = state.deaths();
+  logger->started_ = Clock::now();
+  logger->pid_ = state.pid();
+  // It may have ended meanwhile.
+  if (state.pid() != 0 && logger->WatchProcess()) return logger;
+  if (state.given_up()) {
+    logger->GiveUp();
+  } else {
+    logger->StartAgain();
+  }
+  return logger;
+}
+
+void LoggerSink::HandOver(handover::Sink* state, os::Carried*) const {
+  state->mutable_logger()->set_error(stream_ == Logger::Stream::kError);
 }
 
 }  // namespace wasmoor::sandbox

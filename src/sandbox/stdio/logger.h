@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "sandbox/stdio/pump.h"
 #include "sandbox/stdio/sink.h"
 #include "sandbox/stdio/target.h"
@@ -41,6 +42,13 @@ class Logger {
   Logger(const Logger&) = delete;
   Logger& operator=(const Logger&) = delete;
   ~Logger();
+
+  // As Sandbox::HandOver and TakeOver. One that has not said yet that it listens is taken for
+  // ready.
+  void HandOver(handover::Logger* state, os::Carried* carried) const;
+  static Result<std::shared_ptr<Logger>> TakeOver(loop::Loop& loop, const handover::Logger& state,
+                                                  Target target, std::string name_space,
+                                                  std::string id, Log log);
 
   // As Stdio::WhenReady; once.
   void WhenReady(Done<void> done);
@@ -85,7 +93,7 @@ class Logger {
   loop::Source death_;
   std::chrono::steady_clock::time_point started_;
   int deaths_ = 0;  // In quick succession.
-  bool failed_ = false;
+  bool failed_ = false, given_up_ = false;
   std::array<Waste, 2> wastes_;
 
   os::Fd ready_pipe_;
@@ -106,6 +114,8 @@ class LoggerSink : public Sink {
   const os::Fd& writer() const override { return logger_->writer(stream_); }
   void CloseWriter() override { logger_->CloseWriter(stream_); }
   size_t Left() const override { return logger_->Left(stream_); }
+  void HandOver(handover::Sink* state, os::Carried* carried) const override;
+  const Logger* logger() const { return logger_.get(); }
 
  private:
   const std::shared_ptr<Logger> logger_;

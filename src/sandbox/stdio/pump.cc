@@ -17,8 +17,13 @@ constexpr std::chrono::seconds kRetry{1};
 
 }  // namespace
 
-Pump::Pump(loop::Loop& loop, From from, To to, Listener listener)
-    : loop_(loop), from_(from), to_(to), listener_(std::move(listener)) {}
+Pump::Pump(loop::Loop& loop, From from, To to, Listener listener, std::string_view unwritten)
+    : loop_(loop),
+      from_(from),
+      to_(to),
+      listener_(std::move(listener)),
+      buffer_(unwritten.begin(), unwritten.end()),
+      last_(unwritten.size()) {}
 
 Pump::~Pump() { Stop(); }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "wasmoor/loop/loop.h"
@@ -33,7 +34,8 @@ class Pump {
     std::function<void(int error_number)> on_error;
   };
 
-  Pump(loop::Loop& loop, From from, To to, Listener listener);
+  // `unwritten` comes before all that it reads.
+  Pump(loop::Loop& loop, From from, To to, Listener listener, std::string_view unwritten = {});
   ~Pump();
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
@@ -49,6 +51,8 @@ class Pump {
   bool ended() const { return ended_; }
   // Bytes moved so far.
   uint64_t moved() const { return moved_; }
+  // What was read and is not written.
+  std::string_view unwritten() const { return {buffer_.data() + first_, last_ - first_}; }
 
  private:
   enum class Step : uint8_t { kMoved, kWaits, kEnded };

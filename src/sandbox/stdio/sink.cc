@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <utility>
 
+#include "proto/wasmoor/handover.pb.h"
 #include "sandbox/stdio/fifo.h"
 #include "sandbox/stdio/file_sink.h"
+#include "wasmoor/os/carried.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::sandbox {
@@ -21,6 +23,7 @@ class Device : public Sink {
   explicit Device(os::Fd file) : file_(std::move(file)) {}
   const os::Fd& writer() const override { return file_; }
   void CloseWriter() override { file_.Close(); }
+  void HandOver(handover::Sink* state, os::Carried*) const override { state->mutable_device(); }
 
  private:
   os::Fd file_;
@@ -67,6 +70,18 @@ Result<std::unique_ptr<Sink>> OpenFile(loop::Loop& loop, const std::string& path
   if (file.valid()) return FileSink::Create(loop, path, std::move(file), std::move(log));
   if (errno != EEXIST) return FailErrno(errno, "stream {}", path);
   return OpenPath(loop, path, std::move(log));
+}
+
+Result<std::unique_ptr<Sink>> TakeSink(loop::Loop& loop, const handover::Sink& state, Log log) {
+  os::Fd writer = os::TakeCarried(state.writer());
+  switch (state.what_case()) {
+    case handover::Sink::kFifo:
+      return FifoSink::TakeOver(loop, os::TakeCarried(state.fifo().reader()), std::move(writer));
+    case handover::Sink::kFile:
+      return FileSink::TakeOver(loop, state.file(), std::move(writer), std::move(log));
+    case handover::Sink::kDevice: return std::make_unique<Device>(std::move(writer));
+    default: return Fail(Code::kInvalidArgument, "a stream of an unknown kind");
+  }
 }
 
 size_t BytesIn(const os::Fd& pipe) {

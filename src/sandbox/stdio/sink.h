@@ -9,6 +9,13 @@
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/fd.h"
 
+namespace wasmoor::handover {
+class Sink;
+}
+namespace wasmoor::os {
+class Carried;
+}
+
 namespace wasmoor::sandbox {
 
 using Log = std::function<void(std::string_view)>;
@@ -27,10 +34,16 @@ class Sink {
   virtual void Ended() {}
   // Bytes that were written and not handed on yet. 0 of a FIFO, since who reads it takes his time.
   virtual size_t Left() const { return 0; }
+
+  // As Sandbox::HandOver, all but the writer.
+  virtual void HandOver(handover::Sink* state, os::Carried* carried) const = 0;
 };
 
 // What is at a path: a FIFO, a file to append to, or a device, "/dev/null" for one.
 Result<std::unique_ptr<Sink>> OpenPath(loop::Loop& loop, const std::string& path, Log log);
+
+// What HandOver has told, in the program that followed; one that is no logger's.
+Result<std::unique_ptr<Sink>> TakeSink(loop::Loop& loop, const handover::Sink& state, Log log);
 
 // A file to append to, made with the directories above it if it is not there.
 Result<std::unique_ptr<Sink>> OpenFile(loop::Loop& loop, const std::string& path, Log log);

@@ -1,19 +1,11 @@
-#include "wasmoor/sandbox/stdio.h"
-
 #include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <optional>
 #include <utility>
-#include <vector>
 
-#include "sandbox/stdio/fifo.h"
-#include "sandbox/stdio/logger.h"
-#include "sandbox/stdio/pump.h"
-#include "sandbox/stdio/sink.h"
-#include "sandbox/stdio/target.h"
+#include "sandbox/stdio/stdio_parts.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::sandbox {
@@ -26,76 +18,11 @@ using Clock = std::chrono::steady_clock;
 // and no longer than containerd's runc shim.
 constexpr std::chrono::seconds kStallPatience{1};
 constexpr std::chrono::seconds kFinishPatience{10};
-constexpr milliseconds kFirstLook{1};
 constexpr milliseconds kLastLook{50};
 // A terminal that nobody has open may be opened again (/dev/tty, /dev/console).
 constexpr std::chrono::seconds kTerminalLook{1};
 
 }  // namespace
-
-class Stdio::Parts {
- public:
-  Parts(loop::Loop& loop, const Streams& streams, StdioOwner owner)
-      : loop_(loop), terminal_(streams.terminal), owner_(std::move(owner)) {}
-
-  Status Open(const Streams& streams);
-  void WhenReady(Done<void> done);
-  Status Attach(os::Fd master);
-  Status Resize(uint16_t columns, uint16_t rows);
-  void CloseInput() {
-    if (input_) input_->CloseWriter();
-  }
-  void Finish(std::function<void()> done);
-  void Close(std::function<void()> done);
-  // Nobody is to be told anything any more.
-  void Forget();
-
-  const os::Fd* input() const { return terminal_ ? nullptr : Given(input_->reader()); }
-  const os::Fd* output() const { return terminal_ ? nullptr : Given(output_->writer()); }
-  const os::Fd* error() const { return terminal_ ? nullptr : Given(error_->writer()); }
-
- private:
-  static const os::Fd* Given(const os::Fd& file) { return file.valid() ? &file : nullptr; }
-  Log LogOf() const;
-  Result<std::shared_ptr<Sink>> OpenSink(const std::string& name, Logger::Stream stream);
-  Result<std::shared_ptr<Logger>> StartLogger(const std::string& name, Target target);
-  Status Serve(os::Fd master);
-  void OnTerminalIdle();
-  void EndSinks();
-  std::pair<size_t, uint64_t> Backlog() const;
-  void Look();
-  void AnswerFinish();
-
-  loop::Loop& loop_;
-  const bool terminal_;
-  const StdioOwner owner_;
-  std::optional<FifoInput> input_;
-  std::shared_ptr<Sink> output_, error_;  // May be the same.
-  struct NamedLogger {
-    std::string name;
-    std::shared_ptr<Logger> logger;
-  };
-  std::vector<NamedLogger> loggers_;
-  struct Readiness {
-    size_t left;
-    Status status;
-    Done<void> done;
-  };
-  std::shared_ptr<Readiness> readiness_;
-
-  os::Fd master_;
-  std::optional<winsize> size_;
-  loop::Source master_source_, input_source_, output_source_;
-  std::unique_ptr<Pump> from_terminal_, to_terminal_;
-  loop::Timer terminal_look_;
-
-  bool ended_ = false;
-  std::shared_ptr<std::function<void()>> finished_;  // Empty once it was called.
-  Clock::time_point finish_until_, stalled_since_;
-  std::pair<size_t, uint64_t> backlog_;
-  milliseconds pause_ = kFirstLook;
-  loop::Timer look_;
-};
 
 Log Stdio::Parts::LogOf() const {
   const std::string of = owner_.exec_id.empty()
@@ -165,6 +92,10 @@ void Stdio::Parts::WhenReady(Done<void> done) {
 }
 
 Status Stdio::Parts::Attach(os::Fd master) {
+  if (terminal_ && !master.valid())
+    return Fail(Code::kInvalidArgument,
+                "its streams are those of a terminal, and its configuration has none "
+                "(process.terminal)");
   if (terminal_) return Serve(std::move(master));
   input_->CloseReader();
   output_->CloseWriter();
@@ -172,7 +103,7 @@ Status Stdio::Parts::Attach(os::Fd master) {
   return {};
 }
 
-Status Stdio::Parts::Serve(os::Fd master) {
+Status Stdio::Parts::Serve(os::Fd master, std::string_view typed, std::string_view shown) {
   master_ = std::move(master);
   TRY(SetBlocking(master_, false));
   if (size_ && ::ioctl(master_.get(), TIOCSWINSZ, &*size_) != 0)
@@ -188,14 +119,15 @@ Status Stdio::Parts::Serve(os::Fd master) {
   from_terminal_ = std::make_unique<Pump>(
       loop_, Pump::From{master_, master_source_},
       Pump::To{&writer, is_pipe ? &output_source_ : nullptr},
-      Pump::Listener{.on_idle = [this] { OnTerminalIdle(); }, .on_error = nullptr});
+      Pump::Listener{.on_idle = [this] { OnTerminalIdle(); }, .on_error = nullptr}, shown);
 
   const os::Fd& reader = input_->reader();
   if (S_ISFIFO(TRY(os::Stat(reader)).st_mode)) {
     TRY(SetBlocking(reader, false));
     input_source_ = TRY(loop_.Watch(reader));
-    to_terminal_ = std::make_unique<Pump>(loop_, Pump::From{reader, input_source_},
-                                          Pump::To{&master_, &master_source_}, Pump::Listener{});
+    to_terminal_ =
+        std::make_unique<Pump>(loop_, Pump::From{reader, input_source_},
+                               Pump::To{&master_, &master_source_}, Pump::Listener{}, typed);
     to_terminal_->Run();
   }
   from_terminal_->Run();
@@ -322,6 +254,9 @@ const os::Fd* Stdio::output() const { return parts_->output(); }
 const os::Fd* Stdio::error() const { return parts_->error(); }
 Status Stdio::Attach(os::Fd master) { return parts_->Attach(std::move(master)); }
 Status Stdio::Resize(uint16_t columns, uint16_t rows) { return parts_->Resize(columns, rows); }
+void Stdio::HandOver(handover::Stdio* state, os::Carried* carried) const {
+  parts_->HandOver(state, carried);
+}
 Status Stdio::CloseInput() {
   parts_->CloseInput();
   return {};

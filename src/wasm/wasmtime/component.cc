@@ -1,5 +1,6 @@
 #include "wasm/wasmtime/component.h"
 
+#include <algorithm>
 #include <array>
 
 #include "wasm/wasmtime/component_grants.h"
@@ -13,7 +14,10 @@ namespace {
 
 constexpr std::string_view kCommandInterface = "wasi:cli/run@0.2.";
 constexpr std::string_view kCommandFunction = "run";
-constexpr std::string_view kLinkError = "component imports";  // How the linker's errors begin.
+// What a component's guest may have at once of the engine's, where it shares a process: a few for
+// each descriptor, since a file has streams, and streams are waited for. Each is memory that no
+// limit of the guest's counts.
+constexpr size_t kMostResources = 8192, kLeastResources = 256, kResourcesPerDescriptor = 4;
 
 Extern Describe(std::string_view name, const wasmtime_component_item_t& item) {
   Extern described;
@@ -98,24 +102,30 @@ std::vector<Extern> ComponentModule::Exports() const {
                      wasmtime_component_type_export_nth);
 }
 
-Result<const wasmtime_component_linker_t*> ComponentModule::Linker() const {
+Result<LinkedHandle> ComponentModule::Link() const {
+  const std::vector<MissingImport> missing = MissingInterfaces(Imports());
+  if (!missing.empty()) return Fail(Code::kFailedPrecondition, "{}", DescribeMissing(missing));
+  const ComponentLinkerHandle linker(wasmtime_component_linker_new(engine_));
+  TRY(ToStatus(shared_->many_guests() ? wasmoor_component_linker_add_driven_wasi(linker.get())
+                                      : wasmtime_component_linker_add_wasip2(linker.get()),
+               Code::kInternal));
+  wasmoor_linked_t* linked = nullptr;
+  TRY_AS(ToStatus(wasmoor_component_link(linker.get(), component_.get(), &linked),
+                  Code::kFailedPrecondition),
+         "cannot instantiate the component");
+  return LinkedHandle(linked);
+}
+
+Result<const wasmoor_linked_t*> ComponentModule::Linked() const {
   const std::lock_guard lock(mutex_);
-  if (linker_ == nullptr) {
-    ComponentLinkerHandle linker(wasmtime_component_linker_new(engine_));
-    TRY(ToStatus(shared_->many_guests() ? wasmoor_component_linker_add_driven_wasi(linker.get())
-                                        : wasmtime_component_linker_add_wasip2(linker.get()),
-                 Code::kInternal));
-    linker_ = std::move(linker);
-  }
-  return linker_.get();
+  if (linked_ == nullptr) linked_ = TRY(Link());
+  return linked_.get();
 }
 
 Result<std::unique_ptr<Instance>> ComponentModule::NewInstance(InstanceOptions options) const {
-  const std::vector<MissingImport> missing = MissingInterfaces(Imports());
-  if (!missing.empty()) return Fail(Code::kFailedPrecondition, "{}", DescribeMissing(missing));
-  const wasmtime_component_linker_t* linker = TRY(Linker());
+  const wasmoor_linked_t* linked = TRY(Linked());
   const wasi::Grants* const grants = options.grants;
-  auto instance = std::make_unique<ComponentInstance>(shared_from_this(), shared_, engine_, linker,
+  auto instance = std::make_unique<ComponentInstance>(shared_from_this(), shared_, engine_, linked,
                                                       std::move(options));
   if (grants != nullptr) TRY(instance->Grant(*grants));
   return instance;
@@ -129,15 +139,28 @@ Result<std::unique_ptr<HttpHandler>> ComponentModule::NewHttpHandler(
     return Fail(Code::kFailedPrecondition,
                 "the component's code is for one guest, which cannot be ended: it cannot serve");
   }
+  if (options.process == HttpOptions::Process::kShared)
+    return MakeHttpHandler(shared_, component_.get(), options);
   return MakeHttpHandler(shared_->options(), code_, options);
 }
 
 ComponentInstance::ComponentInstance(std::shared_ptr<const ComponentModule> module,
                                      std::shared_ptr<Shared> shared, wasm_engine_t* engine,
-                                     const wasmtime_component_linker_t* linker,
-                                     InstanceOptions options)
-    : module_(std::move(module)), linker_(linker), guest_(std::move(shared), std::move(options)) {
+                                     const wasmoor_linked_t* linked, InstanceOptions options)
+    : module_(std::move(module)), linked_(linked), guest_(std::move(shared), std::move(options)) {
   guest_.MakeStore(engine);
+}
+
+// What is the thread's own is used by the thread's own calls only, if there are other threads.
+Status ComponentInstance::GrantStreams(const wasi::Grants& grants, wasi_config_t* config) {
+  const size_t wanted = size_t{grants.max_descriptors} * kResourcesPerDescriptor;
+  TRY(guest_.Drive(std::clamp(wanted, kLeastResources, kMostResources)));
+  const bool granted =
+      (guest_.drive() != nullptr ? wasmoor_wasi_config_on_thread : wasmoor_wasi_config_stdio)(
+          config, grants.standard_input.get(), grants.standard_output.get(),
+          grants.standard_error.get());
+  if (granted) return {};
+  return Fail(Code::kResourceExhausted, "no descriptor is left for the standard streams");
 }
 
 Status ComponentInstance::Grant(const wasi::Grants& grants) {
@@ -159,10 +182,8 @@ Status ComponentInstance::Grant(const wasi::Grants& grants) {
     return Fail(Code::kInvalidArgument, "an argument is not valid UTF-8");
   if (!wasi_config_set_env(config.get(), names.size(), names.data(), values.data()))
     return Fail(Code::kInvalidArgument, "an environment variable is not valid UTF-8");
+  TRY(GrantStreams(grants, config.get()));
   TRY(GrantDirectories(grants, config.get()));
-  if (!wasmoor_wasi_config_stdio(config.get(), grants.standard_input.get(),
-                                 grants.standard_output.get(), grants.standard_error.get()))
-    return Fail(Code::kResourceExhausted, "no descriptor is left for the standard streams");
   return ToStatus(wasmtime_context_set_wasi(guest_.context(), config.release()), Code::kInternal);
 }
 
@@ -174,17 +195,14 @@ Result<std::optional<Exit>> ComponentInstance::Instantiate(
   std::string refusal;
   bool made = false;
   Exit exit = TRY(guest_.Run(deadline, [&] {
-    ErrorHandle error(wasmoor_component_instantiate(linker_, guest_.context(), module_->get(),
-                                                    guest_.drive(), &instance_));
+    ErrorHandle error(
+        wasmoor_component_instantiate(linked_, guest_.context(), guest_.drive(), &instance_));
     made = error == nullptr;
     if (!made && !HasFrames(*error)) refusal = OneLine(ErrorText(*error));
     return Guest::Ended{std::move(error), nullptr};
   }));
-  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty()) {
-    const bool link = refusal.find(kLinkError) != std::string::npos;
-    return Fail(link ? Code::kFailedPrecondition : Code::kResourceExhausted,
-                "cannot instantiate the component: {}", refusal);
-  }
+  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty())
+    return Fail(Code::kResourceExhausted, "cannot instantiate the component: {}", refusal);
   // Without an instance it has ended, with status 0 too: a start function may call wasi:cli/exit.
   if (!made) return exit;
   instantiated_ = true;

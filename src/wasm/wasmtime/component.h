@@ -33,24 +33,26 @@ class ComponentModule : public Module, public std::enable_shared_from_this<Compo
   Result<std::unique_ptr<HttpHandler>> NewHttpHandler(const HttpOptions& options) const override;
 
   const wasmtime_component_t* get() const { return component_.get(); }
-  Result<const wasmtime_component_linker_t*> Linker() const;
 
  private:
+  Result<LinkedHandle> Link() const;
+  // Linked when it is first asked for.
+  Result<const wasmoor_linked_t*> Linked() const;
+
   const std::shared_ptr<Shared> shared_;
   wasm_engine_t* const engine_;  // Owned by shared_.
   const ComponentCode code_;
   const ComponentHandle component_;
   const ComponentTypeHandle type_;
   mutable std::mutex mutex_;
-  mutable ComponentLinkerHandle linker_;
+  mutable LinkedHandle linked_;
 };
 
 // An instance of a component.
 class ComponentInstance : public Instance {
  public:
   ComponentInstance(std::shared_ptr<const ComponentModule> module, std::shared_ptr<Shared> shared,
-                    wasm_engine_t* engine, const wasmtime_component_linker_t* linker,
-                    InstanceOptions options);
+                    wasm_engine_t* engine, const wasmoor_linked_t* linked, InstanceOptions options);
 
   // Hands the grants to the engine's WASI; call at most once, before Run.
   Status Grant(const wasi::Grants& grants);
@@ -65,11 +67,12 @@ class ComponentInstance : public Instance {
   Result<std::optional<Exit>> Instantiate(std::optional<Clock::time_point> deadline);
   Result<Exit> RunCommand(const Invocation& invocation);
   Result<Exit> RunExport(const Invocation& invocation);
+  Status GrantStreams(const wasi::Grants& grants, wasi_config_t* config);
   Result<wasmtime_component_func_t> FindCommand();
   Status CheckCommand(const wasmtime_component_func_t& function);
 
   const std::shared_ptr<const ComponentModule> module_;
-  const wasmtime_component_linker_t* const linker_;
+  const wasmoor_linked_t* const linked_;
   Guest guest_;
   wasmtime_component_instance_t instance_ = {};
   bool granted_ = false, instantiated_ = false;

@@ -119,6 +119,8 @@ Result<std::shared_ptr<const Module>> WasmtimeEngine::Load(const TrustedCode& co
     ComponentCode kept = TRY(CodeOf(code));
     auto component = LoadComponent(engine, kept);
     if (!component) return tl::unexpected(ExplainLoadFailure(std::move(component).error()));
+    // The first instance would, on a thread whose descriptors may be its own.
+    TRY(ToStatus(wasmoor_component_open_images(component->get()), Code::kInternal));
     if (!shared_->many_guests()) kept = {};
     return std::make_shared<ComponentModule>(shared_, engine, *std::move(component),
                                              std::move(kept));

@@ -22,6 +22,7 @@ wasmtime_error_t* wasmoor_module_deserialize_fd(const wasm_engine_t* engine, int
 struct wasmoor_memory_pool_t {
   uint64_t used;
   uint64_t max;
+  const wasmoor_memory_pool_t* above;  // May be null.
 };
 struct wasmoor_limits_t {
   uint64_t memory_max;
@@ -37,17 +38,29 @@ struct wasmoor_limits_t {
 };
 void wasmoor_store_limit(wasmtime_store_t* store, wasmoor_limits_t* limits);
 
+struct wasmoor_driver_t;
+wasmoor_driver_t* wasmoor_driver_new();
+void wasmoor_driver_delete(wasmoor_driver_t* driver);
+void wasmoor_driver_ring(const wasmoor_driver_t* driver);
+
 // Layout shared with drive.rs. Where a call takes one, null means a call that waits for as long as
 // the guest does.
 struct wasmoor_drive_t {
   bool (*must_stop)(void* guest);
+  void (*waits)(void* guest, bool waits);
   void* guest;
-  uint64_t tick_microseconds;
+  const wasmoor_driver_t* driver;
+  size_t resources;
 };
 wasmtime_error_t* wasmoor_component_linker_add_driven_wasi(wasmtime_component_linker_t* linker);
-wasmtime_error_t* wasmoor_component_instantiate(const wasmtime_component_linker_t* linker,
+wasmtime_error_t* wasmoor_component_open_images(const wasmtime_component_t* component);
+struct wasmoor_linked_t;
+wasmtime_error_t* wasmoor_component_link(const wasmtime_component_linker_t* linker,
+                                         const wasmtime_component_t* component,
+                                         wasmoor_linked_t** out);
+void wasmoor_linked_delete(wasmoor_linked_t* linked);
+wasmtime_error_t* wasmoor_component_instantiate(const wasmoor_linked_t* linked,
                                                 wasmtime_context_t* context,
-                                                const wasmtime_component_t* component,
                                                 const wasmoor_drive_t* by,
                                                 wasmtime_component_instance_t* out);
 wasmtime_error_t* wasmoor_component_run(const wasmtime_component_func_t* function,
@@ -67,6 +80,8 @@ struct wasmoor_http_host_t {
   void (*log)(void* host, int32_t stream, const uint8_t* text, size_t size);
   bool (*allow)(void* host, const uint8_t* name, size_t size, uint16_t port);
   size_t (*resolve)(void* host, const uint8_t* name, size_t size, uint8_t* addresses, size_t room);
+  void (*thread)(void* host, bool begins);
+  bool on_thread;
   size_t argument_count;
   const char* const* arguments;
   size_t variable_count;
@@ -136,6 +151,9 @@ uint32_t wasmoor_http_request_read(wasmoor_http_request_t* request, const char**
 void wasmoor_http_request_trailers(const wasmoor_http_request_t* request,
                                    wasmoor_http_visit_t visit, void* data);
 
+// Directories are granted after it.
+bool wasmoor_wasi_config_on_thread(wasi_config_t* config, int stdin_fd, int stdout_fd,
+                                   int stderr_fd);
 bool wasmoor_wasi_config_stdio(wasi_config_t* config, int stdin_fd, int stdout_fd, int stderr_fd);
 
 }  // extern "C"

@@ -20,6 +20,7 @@ static_assert(sizeof(hostcall::Value) == sizeof(wasmtime_val_raw_t));
 static_assert(alignof(hostcall::Value) <= alignof(wasmtime_val_raw_t));
 
 bool MustGuestStop(void* guest) { return static_cast<Guest*>(guest)->MustStop(); }
+void GuestWaits(void* guest, bool waits) { static_cast<Guest*>(guest)->Waits(waits); }
 
 // Reached at every tick by a guest that loops: on, or the end.
 wasmtime_error_t* OnEpoch(wasmtime_context_t*, void* data, uint64_t* delta,
@@ -32,10 +33,7 @@ wasmtime_error_t* OnEpoch(wasmtime_context_t*, void* data, uint64_t* delta,
 }  // namespace
 
 Guest::Guest(std::shared_ptr<Shared> shared, InstanceOptions options)
-    : shared_(std::move(shared)),
-      options_(std::move(options)),
-      drive_{MustGuestStop, this,
-             static_cast<uint64_t>(std::chrono::microseconds(shared_->options().tick).count())} {
+    : shared_(std::move(shared)), options_(std::move(options)) {
   limits_.memory_max = options_.limits.memory_bytes;
   limits_.table_elements_max = options_.limits.table_elements;
   limits_.instances_max = options_.limits.instances;
@@ -47,8 +45,17 @@ Guest::Guest(std::shared_ptr<Shared> shared, InstanceOptions options)
 
 Guest::~Guest() {
   store_.reset();
-  if (options_.memory_pool != nullptr)
-    options_.memory_pool->used.fetch_sub(limits_.memory_used, std::memory_order_relaxed);
+  for (MemoryPool* pool = options_.memory_pool; pool != nullptr; pool = pool->above)
+    pool->used.fetch_sub(limits_.memory_used, std::memory_order_relaxed);
+}
+
+Status Guest::Drive(size_t resources) {
+  if (!shared_->many_guests() || driver_ != nullptr) return {};
+  driver_.reset(wasmoor_driver_new());
+  if (driver_ == nullptr)
+    return Fail(Code::kResourceExhausted, "no memory for what a component waits in");
+  drive_ = {MustGuestStop, GuestWaits, this, driver_.get(), resources};
+  return {};
 }
 
 void Guest::LimitMemory(uint64_t bytes) {

@@ -42,8 +42,13 @@ class Guest {
   // Called at every tick while the guest runs: is it to end?
   bool MustStop();
 
+  // For a component, which waits in its engine's WASI: gets ready to be ended there. Once, before
+  // Run. `resources`: see wasmoor_drive_t.
+  Status Drive(size_t resources);
   // How calls of a component are ended while they wait; null if nothing does.
-  const wasmoor_drive_t* drive() const { return shared_->many_guests() ? &drive_ : nullptr; }
+  const wasmoor_drive_t* drive() const { return driver_ != nullptr ? &drive_ : nullptr; }
+  // It waits, or has ended to.
+  void Waits(bool waits) { in_host_.store(waits, std::memory_order_relaxed); }
 
   // Runs `call`, which enters the guest, with the deadline in force; returns how the guest ended.
   // `call` returns an error or a trap of the C API, both null for success.
@@ -73,8 +78,9 @@ class Guest {
   std::atomic<bool> in_host_ = false;  // In a host function.
   std::atomic<int> stop_signal_ = 0;   // Of Stop; 0 if nobody called it.
   wasmoor_limits_t limits_ = {};
-  const wasmoor_drive_t drive_;
-  StoreHandle store_;
+  DriverHandle driver_;
+  wasmoor_drive_t drive_ = {};
+  StoreHandle store_;  // After what its guest waits in.
   wasmtime_context_t* context_ = nullptr;
   wasmtime_memory_t memory_ = {};
   bool has_memory_ = false;
@@ -97,7 +103,8 @@ Result<Exit> Guest::Run(std::optional<Clock::time_point> deadline, Call call) {
   if (auto exit = ExitBeforeStart(deadline)) return *std::move(exit);
   outcome_ = hostcall::Outcome::kReturned;
   const auto run = [&] {
-    const Ticker::Running running(*shared_->ticker(), interrupt_, in_host_, deadline);
+    const Ticker::Running running(*shared_->ticker(), interrupt_, in_host_, deadline,
+                                  driver_.get());
     return call();
   };
   Exit exit = ExitFrom(run());

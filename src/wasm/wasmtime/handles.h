@@ -33,6 +33,8 @@ using ComponentFuncTypeHandle =
     Handle<wasmtime_component_func_type_t, wasmtime_component_func_type_delete>;
 using ExportIndexHandle =
     Handle<wasmtime_component_export_index_t, wasmtime_component_export_index_delete>;
+using LinkedHandle = Handle<wasmoor_linked_t, wasmoor_linked_delete>;
+using DriverHandle = Handle<wasmoor_driver_t, wasmoor_driver_delete>;
 using WasiConfigHandle = Handle<wasi_config_t, wasi_config_delete>;
 
 // A byte vector that the C API filled in.

@@ -39,6 +39,8 @@ size_t Resolve(void* host, const uint8_t* name, size_t size, uint8_t* addresses,
   return count;
 }
 
+void OnThread(void* host, bool begins) { static_cast<HttpHost*>(host)->OnThread(begins); }
+
 void Wake(void* wake) { (*static_cast<std::function<void()>*>(wake))(); }
 
 void Collect(void* fields, const char* name, size_t name_size, const char* value,
@@ -58,8 +60,9 @@ std::vector<wasmoor_http_field_t> ToC(HttpFields fields) {
 
 class Request : public HttpRequest {
  public:
-  Request(Ticker& ticker, hostcall::Interrupt& interrupt, std::function<void()> wake)
-      : ticker_(ticker), interrupt_(interrupt), wake_(std::move(wake)) {}
+  Request(Ticker& ticker, hostcall::Interrupt& interrupt, TickHandler* on_tick,
+          std::function<void()> wake)
+      : ticker_(ticker), interrupt_(interrupt), on_tick_(on_tick), wake_(std::move(wake)) {}
 
   Status Begin(const wasmoor_http_handler_t& handler, const HttpHead& head,
                const wasmoor_limits_t& limits);
@@ -81,6 +84,7 @@ class Request : public HttpRequest {
  private:
   Ticker& ticker_;
   hostcall::Interrupt& interrupt_;  // Nobody requests it.
+  TickHandler* const on_tick_;
   std::function<void()> wake_;
   RequestHandle request_;  // After what it wakes.
 };
@@ -108,6 +112,7 @@ Status Request::Begin(const wasmoor_http_handler_t& handler, const HttpHead& hea
 
 HttpRequest::News Request::Poll() {
   uint32_t news = 0;
+  if (on_tick_ != nullptr) on_tick_->OnTick();
   {
     const Ticker::Running running(ticker_, interrupt_, kComputes, std::nullopt);
     news = wasmoor_http_request_poll(request_.get());
@@ -169,26 +174,38 @@ std::vector<HttpField> Request::trailers() {
 
 class Handler : public HttpHandler {
  public:
+  // With an engine of its own.
   Handler(EngineHandle engine, std::chrono::milliseconds tick, const HttpOptions& options)
-      : host_(options.host),
-        limits_(LimitsOf(options.limits)),
-        engine_(std::move(engine)),
-        ticker_(tick) {
-    ticker_.AddEngine(engine_.get());
+      : Handler(options, nullptr, std::move(engine), std::make_unique<Ticker>(tick)) {
+    own_ticker_->AddEngine(engine_.get());
   }
+  Handler(std::shared_ptr<Shared> shared, const HttpOptions& options)
+      : Handler(options, std::move(shared), nullptr, nullptr) {}
 
-  Status Prepare(const ComponentCode& code, const wasi::Grants& grants);
+  wasm_engine_t* engine() const { return engine_.get(); }
+  Status Prepare(const wasmtime_component_t* component, const HttpOptions& options);
 
   Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head,
                                              std::function<void()> wake) override {
-    auto request = std::make_unique<Request>(ticker_, interrupt_, std::move(wake));
+    auto request = std::make_unique<Request>(ticker_, interrupt_, on_tick_, std::move(wake));
     TRY(request->Begin(*handler_, head, limits_));
     return request;
   }
 
  private:
-  static wasmoor_limits_t LimitsOf(const Limits& limits) {
+  Handler(const HttpOptions& options, std::shared_ptr<Shared> shared, EngineHandle engine,
+          std::unique_ptr<Ticker> ticker)
+      : host_(options.host),
+        limits_(LimitsOf(options.limits, options.memory_pool)),
+        on_tick_(options.on_tick),
+        shared_(std::move(shared)),
+        engine_(std::move(engine)),
+        own_ticker_(std::move(ticker)),
+        ticker_(own_ticker_ != nullptr ? *own_ticker_ : *shared_->ticker()) {}
+
+  static wasmoor_limits_t LimitsOf(const Limits& limits, const MemoryPool* pool) {
     wasmoor_limits_t all = {};
+    all.pool = reinterpret_cast<const wasmoor_memory_pool_t*>(pool);
     all.memory_max = limits.memory_bytes;
     all.table_elements_max = limits.table_elements;
     all.instances_max = limits.instances;
@@ -199,16 +216,22 @@ class Handler : public HttpHandler {
 
   const std::shared_ptr<HttpHost> host_;
   const wasmoor_limits_t limits_;
-  const EngineHandle engine_;
-  Ticker ticker_;  // After the engine that it ticks.
+  TickHandler* const on_tick_;
+  const std::shared_ptr<Shared> shared_;      // Null if it has …
+  const EngineHandle engine_;                 // … these of its own.
+  const std::unique_ptr<Ticker> own_ticker_;  // After the engine that it ticks.
+  Ticker& ticker_;
   hostcall::Interrupt interrupt_;
   HandlerHandle handler_;
 };
 
-Status Handler::Prepare(const ComponentCode& code, const wasi::Grants& grants) {
+Status Handler::Prepare(const wasmtime_component_t* component, const HttpOptions& options) {
+  const wasi::Grants none;
+  const wasi::Grants& grants = options.grants != nullptr ? *options.grants : none;
   TRY(CheckStrings(grants));
-  const ComponentHandle component = TRY(LoadComponent(engine_.get(), code));
   WasiConfigHandle config(wasi_config_new());
+  const bool on_thread = options.process == HttpOptions::Process::kShared;
+  if (on_thread) wasmoor_wasi_config_on_thread(config.get(), -1, -1, -1);
   TRY(GrantDirectories(grants, config.get()));
   std::vector<const char*> arguments, names, values;
   for (const std::string& argument : grants.arguments) arguments.push_back(argument.c_str());
@@ -221,6 +244,8 @@ Status Handler::Prepare(const ComponentCode& code, const wasi::Grants& grants) {
       .log = Log,
       .allow = Allow,
       .resolve = Resolve,
+      .thread = OnThread,
+      .on_thread = on_thread,
       .argument_count = arguments.size(),
       .arguments = arguments.data(),
       .variable_count = names.size(),
@@ -228,7 +253,7 @@ Status Handler::Prepare(const ComponentCode& code, const wasi::Grants& grants) {
       .values = values.data(),
   };
   wasmoor_http_handler_t* handler = nullptr;
-  TRY(ToStatus(wasmoor_http_handler_new(component.get(), config.release(), &host, &handler),
+  TRY(ToStatus(wasmoor_http_handler_new(component, config.release(), &host, &handler),
                Code::kFailedPrecondition));
   handler_.reset(handler);
   return {};
@@ -241,10 +266,18 @@ Result<std::unique_ptr<HttpHandler>> MakeHttpHandler(const EngineOptions& engine
                                                      const HttpOptions& options) {
   EngineOptions own = engine;
   own.pool = options.pool;
-  const wasi::Grants none;
   auto handler = std::make_unique<Handler>(TRY(NewEngine(own, code.tier, Purpose::kServe)),
                                            engine.tick, options);
-  TRY(handler->Prepare(code, options.grants != nullptr ? *options.grants : none));
+  const ComponentHandle component = TRY(LoadComponent(handler->engine(), code));
+  TRY(handler->Prepare(component.get(), options));
+  return handler;
+}
+
+Result<std::unique_ptr<HttpHandler>> MakeHttpHandler(std::shared_ptr<Shared> shared,
+                                                     const wasmtime_component_t* component,
+                                                     const HttpOptions& options) {
+  auto handler = std::make_unique<Handler>(std::move(shared), options);
+  TRY(handler->Prepare(component, options));
   return handler;
 }
 

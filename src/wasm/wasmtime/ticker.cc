@@ -67,11 +67,13 @@ void Ticker::AddEngine(wasm_engine_t* engine) {
 }
 
 Ticker::Running::Running(Ticker& ticker, hostcall::Interrupt& interrupt,
-                         const std::atomic<bool>& waits, std::optional<Clock::time_point> deadline)
+                         const std::atomic<bool>& waits, std::optional<Clock::time_point> deadline,
+                         const wasmoor_driver_t* driver)
     : ticker_(ticker),
       interrupt_(interrupt),
       waits_(waits),
       deadline_(deadline),
+      driver_(driver),
       thread_(pthread_self()) {
   UnblockKick();
   const std::lock_guard lock(ticker_.mutex_);
@@ -106,6 +108,7 @@ bool Ticker::TickLocked(Clock::time_point now) {
       running->interrupt_.Request(hostcall::StopReason::kDeadline);
     const bool is_to_end = running->interrupt_.requested();
     if (is_to_end) pthread_kill(running->thread_, kKick);
+    if (is_to_end && running->driver_ != nullptr) wasmoor_driver_ring(running->driver_);
     urgent |= is_to_end || running->deadline_ || !running->waits_.load(std::memory_order_relaxed);
   }
   return urgent;

@@ -40,9 +40,10 @@ class Ticker {
   // A guest that runs on the calling thread for as long as the object lives.
   class Running {
    public:
-    // `waits`: is set while the guest is in a host function.
+    // `waits`: is set while the guest is in a host function. `driver`: of a component, which no
+    // signal reaches while it waits; else null.
     Running(Ticker& ticker, hostcall::Interrupt& interrupt, const std::atomic<bool>& waits,
-            std::optional<Clock::time_point> deadline);
+            std::optional<Clock::time_point> deadline, const wasmoor_driver_t* driver = nullptr);
     ~Running();
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
@@ -53,6 +54,7 @@ class Ticker {
     hostcall::Interrupt& interrupt_;
     const std::atomic<bool>& waits_;
     const std::optional<Clock::time_point> deadline_;
+    const wasmoor_driver_t* const driver_;
     const pthread_t thread_;
     size_t index_ = 0;  // In ticker_.running_.
   };

@@ -31,6 +31,7 @@ type image struct {
 	network     string // Of a network namespace; empty: the host's.
 	memory      int64  // Bytes; 0: no limit.
 	millicores  int64  // 0: no limit.
+	shares      uint64 // Of CPU time; 0: none are written.
 	environment []string
 	annotations map[string]string
 }
@@ -60,6 +61,9 @@ func (i *image) spec(namespace, id, pod string, words []string) (*specs.Spec, er
 	}
 	if i.millicores > 0 {
 		options = append(options, oci.WithCPUCFS(i.millicores*100, 100000))
+	}
+	if i.shares > 0 {
+		options = append(options, oci.WithCPUShares(i.shares))
 	}
 	if pod != "" {
 		kind := "container"

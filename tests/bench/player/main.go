@@ -91,6 +91,7 @@ func play(arguments []string) error {
 	flags.StringVar(&p.image.network, "network", "", "path of a network namespace; the host's")
 	flags.Int64Var(&p.image.memory, "memory", 0, "limit in bytes")
 	flags.Int64Var(&p.image.millicores, "millicores", 0, "limit of CPU time")
+	flags.Uint64Var(&p.image.shares, "cpu-shares", 0, "weight of CPU time; none is given")
 	flags.Var(&environment, "env", "NAME=VALUE for containers")
 	flags.Var(&annotations, "annotation", "NAME=VALUE for containers")
 	flags.StringVar(&p.expected.text, "expect", "", "what tasks print, among other things")

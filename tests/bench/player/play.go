@@ -88,6 +88,7 @@ func (p *player) newLife(id, pod string, words []string) *life {
 
 // begin is the life of a task that is prepared until it has started.
 func (p *player) begin(l *life, where *bootstrap.BootstrapResult) error {
+	begin := time.Now()
 	if err := l.open(); err != nil {
 		return err
 	}
@@ -97,7 +98,11 @@ func (p *player) begin(l *life, where *bootstrap.BootstrapResult) error {
 	if p.kill == "shim" {
 		p.strike(p.program.server(l.bundle))
 	}
-	return l.start()
+	err := l.start()
+	if err == nil {
+		l.times.add("up", time.Since(begin)) // Its shim's start included, where it has one of its own.
+	}
+	return err
 }
 
 // live is a whole life. The first error ends it; what then is left, `shim delete` and containerd remove.

@@ -10,6 +10,7 @@ import grpc  # Debian: python3-grpcio
 from wire import decode, encode
 
 HOST_NAMESPACE = 2  # NamespaceMode.NODE
+READY = 0  # PodSandboxState.SANDBOX_READY
 EXITED = 2  # ContainerState.CONTAINER_EXITED
 
 
@@ -29,7 +30,8 @@ class Runtime:
     def run_pod(self, name, handler, log_directory, cgroup_parent):
         """A pod in the host's network, which needs no plugin."""
         namespaces = {1: HOST_NAMESPACE}
-        config = {1: {1: name, 2: f"uid-{name}", 3: "default"}, 3: str(log_directory),
+        dns = {1: ["10.0.0.10", "10.0.0.11"], 2: ["default.svc.test", "svc.test"], 3: ["ndots:5"]}
+        config = {1: {1: name, 2: f"uid-{name}", 3: "default"}, 3: str(log_directory), 4: dns,
                   8: {1: cgroup_parent, 2: {1: namespaces}}}
         pod = self.call("RunPodSandbox", {1: config, 2: handler})[1].decode()
         return Pod(self, pod, config)
@@ -64,6 +66,9 @@ class Pod:
         """Exit code and output of a program in a container."""
         done = self._runtime.call("ExecSync", {1: container, 2: command, 3: 10})
         return done.get(3, 0), done.get(1, b"").decode()
+
+    def is_ready(self):
+        return decode(self._runtime.call("PodSandboxStatus", {1: self._identifier})[1]).get(3, READY) == READY
 
     def stop(self, container):
         self._runtime.call("StopContainer", {1: container, 2: 5})

@@ -104,6 +104,12 @@ class PodTest:
         self.assertEqual(self.pod.execute(wasm, ["/exit42.wasm"]), (42, ""))
         self.assertEqual(self.pod.execute(native, ["echo", "hello"]), (0, "hello\n"))
 
+    def test_names_are_resolved_as_the_pod_says(self):
+        native = self.pod.start("native", stand.NATIVE, ["sleep", "1000"])
+        self.assertEqual(self.pod.execute(native, ["cat", "/etc/resolv.conf"]), (
+            0, "search default.svc.test svc.test\nnameserver 10.0.0.10\nnameserver 10.0.0.11\noptions ndots:5\n"))
+        self.assertEqual(self.pod.execute(native, ["cat", "/etc/hostname"]), (0, f"{os.uname().nodename}\n"))
+
     def test_containers_live_and_die_apart(self):
         one, other = (self.pod.start(name, WASM_IMAGE, ["/sleep.wasm"]) for name in ("one", "other"))
         self.pod.stop(one)
@@ -139,8 +145,8 @@ class PauseTest(PodTest, unittest.TestCase):
     handler = "wasmtime"
 
 
-class SandboxTest(PodTest, unittest.TestCase):
-    handler = "wasmtime-sandbox"
+class WithoutPauseTest(PodTest):
+    """Of a pod that containerd's sandbox API has made."""
 
     @classmethod
     def setUpClass(cls):
@@ -150,6 +156,12 @@ class SandboxTest(PodTest, unittest.TestCase):
 
     def test_there_is_no_pause_container(self):
         self.assertEqual(processes_of("sleep 100000"), [])
+
+
+class SandboxTest(WithoutPauseTest, unittest.TestCase):
+    handler = "wasmtime-sandbox"
+
+    def test_there_is_one_shim(self):
         self.assertEqual(len(processes_of(PROGRAM)), 1)
 
 

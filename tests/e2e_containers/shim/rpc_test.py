@@ -12,25 +12,26 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import tempfile
-import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "containerd"))
-import stand  # First: it says where the others are.
+import alone  # First: it says where the others are.
 
 import apart
+import faults
 import played
 import ttrpc
+from alone import SLEEP
 from played import CREATED, PAUSED, RUNNING, STOPPED, until
 
 LONG = "WASMOOR_LONG_TESTS" in os.environ
 MANY = 1000 if LONG else 40
 GUESTS = ("hello", "sleep", "exit42", "trap", "library", "args", "cat", "loop", "hello-component", "calc-component")
-SLEEP = ("/sleep.wasm",)
 
 shim = None  # The one of this run.
+
+
+def setUpModule():
+    global shim
+    shim = alone.shim
 
 
 def descriptors(pid):
@@ -43,50 +44,13 @@ def memory(pid):
     return sum(int(found) for found in re.findall(r"^Private_\w+:\s+(\d+)", rollup, re.MULTILINE))
 
 
-class ShimTest(unittest.TestCase):
-    def setUp(self):
-        self.name = re.sub(r"\W", "-", self.id().rpartition(".")[2])[:60]
-        self.made = []
-
+class ShimTest(alone.TaskTest):
     def tearDown(self):
         for server in shim.servers():
             os.kill(server, signal.SIGKILL)
         until(lambda: not shim.servers(), "the shims have ended")
-        for identifier, bundle, namespace in reversed(self.made):
-            shim.command("delete", identifier, bundle, "-bundle", str(bundle), namespace=namespace)
-            shutil.rmtree(bundle)
-        left = apart.processes_left()
-        apart.kill_others()
-        self.assertEqual(left, [])
-
-    def bundle(self, words, identifier="", **options):
-        identifier = identifier or f"{self.name}-{len(self.made)}"
-        bundle = shim.bundle(identifier, words, **options)
-        self.made.append((identifier, bundle, options.get("namespace", "played")))
-        return identifier, bundle
-
-    def connect(self, address):
-        client = ttrpc.Client(address)
-        self.addCleanup(client.__exit__)
-        return client
-
-    def task(self, words, identifier="", client=None, namespace="played", **options):
-        """A task that is not created yet, and the shim that will have it."""
-        identifier, bundle = self.bundle(words, identifier, namespace=namespace, **options)
-        address = shim.start(identifier, bundle, namespace)
-        return played.Task(client or self.connect(address), identifier, bundle)
-
-    def running(self, words=SLEEP, **options):
-        task = self.task(words, **options)
-        task.create()
-        task.start()
-        return task
-
-    def refuses(self, code, call, *words, **fields):
-        with self.assertRaises(ttrpc.Failure) as failed:
-            call(*words, **fields)
-        self.assertEqual(failed.exception.code, code, failed.exception)
-        return failed.exception.message
+        self.remove_made()
+        self.nothing_runs()
 
     @staticmethod
     def server(task):
@@ -370,109 +334,7 @@ class PodTest(ShimTest):
         self.assertEqual(count(), before)
 
 
-class FaultTest(ShimTest):
-    @staticmethod
-    def done_or_refused(task, method, request, state):
-        """Calls again, with a client that stays; True once the task's state is that."""
-        with contextlib.suppress(ttrpc.Failure):
-            task.client.call(played.TASK, method, request)
-        try:
-            return task.state() == state
-        except ttrpc.Failure:  # While it is created there is none.
-            return False
-
-    def test_a_client_may_disconnect_in_every_call(self):
-        requests = {
-            "State": {}, "Create": {2: "BUNDLE"}, "Start": {}, "Pids": {}, "Stats": {}, "Pause": {}, "Resume": {},
-            "Exec": {2: "e", 7: {1: "x", 2: '{"args":["/hello.wasm"],"cwd":"/","user":{"uid":0,"gid":0}}'}},
-            "ResizePty": {3: 80, 4: 24}, "CloseIO": {3: 1}, "Update": {2: {1: "x", 2: "{}"}}, "Connect": {},
-            "Checkpoint": {}, "Wait": {}, "Kill": {3: int(signal.SIGKILL)}, "Delete": {}, "Shutdown": {}}
-        keeper = self.running(group=self.name)
-        address = (keeper.bundle / "address").read_text()
-        task = self.task(SLEEP, group=self.name, client=keeper.client)
-        wanted = {"Create": CREATED, "Start": RUNNING, "Pause": PAUSED, "Resume": RUNNING, "Kill": STOPPED}
-        for method, fields in requests.items():
-            with self.subTest(method):
-                request = {1: task.id} | {field: str(task.bundle) if value == "BUNDLE" else value
-                                          for field, value in fields.items()}
-                with ttrpc.Client(address) as client:
-                    client.begin(played.TASK, method, request)
-                # It is done or not; but not by halves, nor is anything else hurt.
-                self.assertEqual(keeper.state(), RUNNING)
-                if method in wanted:
-                    until(lambda: self.done_or_refused(task, method, request, wanted[method]), method)
-        with contextlib.suppress(ttrpc.Failure):
-            task.delete()
-        self.refuses(ttrpc.NOT_FOUND, task.state)
-        self.assertEqual(keeper.state(), RUNNING)
-
-    def test_a_bundle_without_configuration_is_refused_in_a_sentence(self):
-        task = self.task(SLEEP)
-        (task.bundle / "config.json").unlink()
-        with self.assertRaises(ttrpc.Failure) as failed:
-            task.create()
-        self.assertIn("config.json", failed.exception.message)
-        self.refuses(ttrpc.NOT_FOUND, task.state)
-
-    def test_a_vanished_root_filesystem_is_refused_in_a_sentence(self):
-        task = self.task(SLEEP, root="/nothing/there")
-        with self.assertRaises(ttrpc.Failure) as failed:
-            task.create()
-        self.assertIn("/nothing/there", failed.exception.message)
-        self.refuses(ttrpc.NOT_FOUND, task.state)
-
-    def test_a_root_filesystem_that_cannot_be_mounted_is_refused_and_left_unmounted(self):
-        task = self.task(SLEEP)
-        good = {1: "bind", 2: str(shim.root), 4: ["rbind", "ro"]}
-        bad = {1: "overlay", 2: "overlay", 4: ["lowerdir=/nothing/there"]}
-        with self.assertRaises(ttrpc.Failure) as failed:
-            task.create(mounts=[good, bad])
-        self.assertIn("overlay", failed.exception.message)
-        self.assertNotIn(str(task.bundle / "rootfs"), apart.mount_points())
-        self.refuses(ttrpc.NOT_FOUND, task.state)
-
-    def test_a_refused_id_can_be_used_again(self):
-        task = self.task(SLEEP)
-        config = task.bundle / "config.json"
-        kept = config.read_text()
-        config.write_text("{")
-        with self.assertRaises(ttrpc.Failure):
-            task.create()
-        config.write_text(kept)
-        task.create()
-        task.start()
-        self.assertEqual(task.state(), RUNNING)
-
-    def test_a_full_disk_in_the_bundle_poisons_nothing(self):
-        task = self.task(SLEEP)
-        config = (task.bundle / "config.json").read_text()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", task.bundle], check=True)
-        try:
-            (task.bundle / "rootfs").mkdir()
-            (task.bundle / "config.json").write_text(config)
-            with contextlib.suppress(OSError), open(task.bundle / "filler", "wb", buffering=0) as filler:
-                while True:
-                    filler.write(b"x" * 4096)
-            try:
-                task.create()
-                task.start()
-                self.assertEqual(task.state(), RUNNING)
-                task.kill(signal.SIGKILL)
-                task.wait()
-                task.delete()
-            except ttrpc.Failure as failure:
-                self.assertIn("space", failure.message)
-                self.refuses(ttrpc.NOT_FOUND, task.state)
-            (task.bundle / "filler").unlink()
-            task.create()
-            task.start()
-            self.assertEqual(task.state(), RUNNING)
-            task.kill(signal.SIGKILL)
-            task.wait()
-            task.delete()
-        finally:
-            subprocess.run(["umount", "-l", task.bundle], check=True)
-
+class FaultTest(ShimTest, faults.FaultTest):
     def test_a_shim_that_is_killed_leaves_nothing_that_delete_does_not_remove(self):
         tasks = self.pod(3)
         server = self.server(tasks[0])
@@ -485,56 +347,6 @@ class FaultTest(ShimTest):
             self.assertIn(3, answer)
         until(lambda: not apart.processes(), "no process is left", 3)
 
-    def test_output_that_nobody_reads_does_not_keep_a_task_from_its_end(self):
-        task = self.task(["/bin/sh", "-c", "exec cat /dev/zero"])
-        for name in ("out", "err"):
-            os.mkfifo(task.bundle / name)
-        task.create(stdout=task.bundle / "out", stderr=task.bundle / "err")
-        task.start()
-        task.kill(signal.SIGKILL)
-        self.assertEqual(task.wait(), 128 + signal.SIGKILL)
-        task.delete()
-
-    def test_a_missing_fifo_is_refused_in_a_sentence(self):
-        task = self.task(SLEEP)
-        with self.assertRaises(ttrpc.Failure) as failed:
-            task.create(stdout=task.bundle / "no-fifo")
-        self.assertIn("no-fifo", failed.exception.message)
-        self.refuses(ttrpc.NOT_FOUND, task.state)
-
-
-def main():
-    global shim
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    program, guests = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
-    if os.geteuid() != 0:
-        stand.cannot_run("it needs root")
-    busybox = shutil.which("busybox") or stand.cannot_run("no busybox is installed")
-    apart.be_apart()
-    cgroup = f"wasmoor-shim-rpc-{os.stat(program.parent).st_ino}"
-    apart.remove_groups([cgroup])
-    with tempfile.TemporaryDirectory(prefix="wasmoor-shim-") as scratch:
-        scratch = pathlib.Path(scratch)
-        apart.mount_memory("/run", scratch)
-        before = apart.mount_points()
-        root = scratch / "root"
-        for name in ("bin", "dev", "proc", "sys", "tmp"):
-            (root / name).mkdir(parents=True)
-        shutil.copy(busybox, root / "bin" / "busybox")
-        for applet in ("cat", "echo", "ls", "sh", "sleep"):
-            (root / "bin" / applet).symlink_to("busybox")
-        for guest in GUESTS:
-            shutil.copy(guests / f"{guest}.wasm", root)
-        (root / "broken.wasm").write_bytes(b"\0asm\1\0\0\0broken")
-        ttrpc.answer_everything(scratch / "events")
-        shim = played.Shim(program, scratch, root, cgroup, scratch / "cache", scratch / "events")
-        result = unittest.main(argv=[sys.argv[0], *sys.argv[3:]], exit=False).result
-        left = stand.what_is_left(cgroup, before)
-        subprocess.run(["umount", "--lazy", scratch], check=True)
-    print("\n".join(left), file=sys.stderr)
-    sys.exit(0 if result.wasSuccessful() and not left else 1)
-
 
 if __name__ == "__main__":
-    main()
+    alone.main(__doc__, "shim-rpc", GUESTS, ("cat", "echo", "ls", "sh", "sleep"))

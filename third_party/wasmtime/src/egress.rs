@@ -192,7 +192,9 @@ async fn connect(shared: &Arc<Shared>, host: &str, port: u16) -> Result<TcpStrea
 }
 
 async fn resolve(shared: Arc<Shared>, host: String) -> Result<Vec<IpAddr>, Error> {
-    let found = tokio::task::spawn_blocking(move || {
+    let asking = shared.clone();
+    let found = shared.waits.aside(move || {
+        let shared = asking;
         let mut room = [0u8; 16 * MOST_ADDRESSES];
         let ask = &shared.host;
         let count = (ask.resolve)(
@@ -208,7 +210,7 @@ async fn resolve(shared: Arc<Shared>, host: String) -> Result<Vec<IpAddr>, Error
             .collect::<Vec<_>>()
     });
     match found.await {
-        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        Some(addresses) if !addresses.is_empty() => Ok(addresses),
         _ => Err(Error::DnsError {
             rcode: Some("no such name".to_string()),
             info_code: None,

@@ -4,12 +4,13 @@
 
 use crate::egress::Egress;
 use crate::limits::wasmoor_limits_t;
+use crate::onthread;
 use crate::tls::Authorities;
+use crate::waits::Waits;
 use std::ffi::{CStr, c_char, c_void};
 use std::slice;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::io::AsyncWrite;
-use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime::{Engine, PoolingAllocationConfig, Result, Store};
@@ -37,6 +38,11 @@ pub struct wasmoor_http_host_t {
     /// The addresses of a name: 16 bytes each, an IPv4 address mapped into IPv6; how many of at most so many.
     /// Blocks; called on threads that may.
     pub resolve: extern "C" fn(*mut c_void, *const u8, usize, *mut u8, usize) -> usize,
+    /// A thread of the handler's begins (true), or ends. Called on it; for a handler that is `on_thread` only.
+    pub thread: extern "C" fn(*mut c_void, bool),
+    /// The handler's process has others, each on threads in a jail of its own (onthread.rs): files are read on the
+    /// thread that polls, and what waits elsewhere does so on threads that this one makes, which are alike.
+    pub on_thread: bool,
     pub argument_count: usize,
     pub arguments: *const *const c_char,
     pub variable_count: usize,
@@ -49,6 +55,7 @@ unsafe impl Sync for wasmoor_http_host_t {}
 /// Of one handler, for all its requests.
 pub(crate) struct Shared {
     pub host: wasmoor_http_host_t,
+    pub waits: Waits,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     filesystem: WasiFilesystemCtx,
@@ -73,21 +80,38 @@ pub(crate) struct State {
     shared: Arc<Shared>,
 }
 
-/// Resources that a guest may have at once: streams, header fields, pollables.
+/// Resources that a guest may have at once: streams, header fields, pollables. And what header fields may be in all, in
+/// each of those resources that is one.
 const MOST_RESOURCES: usize = 10_000;
+const MOST_FIELDS: usize = 128 << 10;
+/// The same where others share the process, since no limit of the guest's counts that memory.
+const MOST_SHARED_RESOURCES: usize = 1_000;
+const MOST_SHARED_FIELDS: usize = 32 << 10;
 
 impl State {
     pub fn new(shared: &Arc<Shared>, limits: wasmoor_limits_t) -> State {
+        let (resources, fields) = match shared.host.on_thread {
+            true => (MOST_SHARED_RESOURCES, MOST_SHARED_FIELDS),
+            false => (MOST_RESOURCES, MOST_FIELDS),
+        };
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MOST_RESOURCES);
+        table.set_max_capacity(resources);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(fields);
         State {
             table,
             limits,
-            http: WasiHttpCtx::new(),
+            http,
             egress: Egress::new(shared.clone()),
             wasi: None,
             shared: shared.clone(),
         }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.limits.give_back();
     }
 }
 
@@ -227,9 +251,12 @@ impl HasData for HasTable {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-fn new_linker(engine: &Engine) -> Result<Linker<State>> {
+fn new_linker(engine: &Engine, on_thread: bool) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    if on_thread {
+        onthread::replace_files(&mut linker)?;
+    }
     // The streams of a body need the table alone, and no WasiCtx.
     linker.allow_shadowing(true);
     io::error::add_to_linker::<State, HasTable>(&mut linker, |state| &mut state.table)?;
@@ -239,18 +266,6 @@ fn new_linker(engine: &Engine) -> Result<Linker<State>> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Ok(linker)
 }
-
-/// What guests wait in: timers, sockets of outgoing requests, files. Its one thread starts with the first request.
-pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .max_blocking_threads(64)
-        .thread_name("wasm-wait")
-        .enable_time()
-        .enable_io()
-        .build()
-        .expect("a thread to wait in")
-});
 
 fn strings(count: usize, pointers: *const *const c_char) -> Result<Vec<String>> {
     if count == 0 {
@@ -274,13 +289,14 @@ fn prepare(
     let environment: Vec<_> = names.into_iter().zip(values).collect();
     let shared = Shared {
         host,
+        waits: Waits::new(&host),
         arguments: strings(host.argument_count, host.arguments)?,
         authorities: Authorities::of(&environment),
         tls: OnceLock::new(),
         environment,
         filesystem: preopens.build().filesystem().clone(),
     };
-    let linker = new_linker(component.engine())?;
+    let linker = new_linker(component.engine(), host.on_thread)?;
     Ok(wasmoor_http_handler_t {
         pre: ProxyPre::new(linker.instantiate_pre(component)?)?,
         shared: Arc::new(shared),
@@ -326,7 +342,10 @@ pub unsafe extern "C" fn wasmoor_http_handler_new(
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn wasmoor_http_handler_delete(_: Box<wasmoor_http_handler_t>) {}
+pub extern "C" fn wasmoor_http_handler_delete(handler: Box<wasmoor_http_handler_t>) {
+    // Until then something may ask the host.
+    handler.shared.waits.end();
+}
 
 /// Freed memory is looked through for the pages that were written (PAGEMAP_SCAN, Linux 6.7), where the kernel
 /// can: only those are put back. The process that makes the engine must be the one that runs it.

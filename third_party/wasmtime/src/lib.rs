@@ -10,6 +10,8 @@ mod http;
 mod invoke;
 mod limits;
 mod load;
+mod onthread;
 mod request;
 mod stdio;
 mod tls;
+mod waits;

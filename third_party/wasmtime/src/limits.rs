@@ -11,20 +11,30 @@ use wasmtime_c_api::{WasmtimeStore, wasmtime_store_t};
 pub struct wasmoor_memory_pool_t {
     used: AtomicU64,
     max: AtomicU64,
+    /// Of which it is a part; null: of none.
+    above: *const wasmoor_memory_pool_t,
 }
 
 impl wasmoor_memory_pool_t {
+    fn above(&self) -> Option<&wasmoor_memory_pool_t> {
+        unsafe { self.above.as_ref() }
+    }
+
     fn take(&self, bytes: u64) -> bool {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed);
-        let fits = bytes <= self.max.load(Ordering::Relaxed).saturating_sub(used);
+        let fits = bytes <= self.max.load(Ordering::Relaxed).saturating_sub(used)
+            && self.above().is_none_or(|above| above.take(bytes));
         if !fits {
-            self.give_back(bytes);
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
         }
         fits
     }
 
     fn give_back(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(above) = self.above() {
+            above.give_back(bytes);
+        }
     }
 }
 
@@ -52,6 +62,14 @@ unsafe impl Sync for wasmoor_limits_t {}
 impl wasmoor_limits_t {
     fn pool(&self) -> Option<&wasmoor_memory_pool_t> {
         unsafe { self.pool.as_ref() }
+    }
+
+    /// Of a store that is gone.
+    pub(crate) fn give_back(&mut self) {
+        let used = std::mem::take(&mut self.memory_used);
+        if let Some(pool) = self.pool() {
+            pool.give_back(used);
+        }
     }
 }
 

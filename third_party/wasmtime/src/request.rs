@@ -2,7 +2,7 @@
 //! waits, at every tick of the epoch while it computes, and when it has ended. What it waits for wakes the caller by
 //! a function of C's. Dropping the request ends the guest wherever it is.
 
-use crate::http::{RUNTIME, wasmoor_http_handler_t};
+use crate::http::{Shared, wasmoor_http_handler_t};
 use crate::limits::wasmoor_limits_t;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
@@ -15,7 +15,7 @@ use std::slice;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use wasmtime::component::Resource;
-use wasmtime::{Result, Store};
+use wasmtime::{Result, Store, format_err};
 use wasmtime_c_api::wasmtime_error_t;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
@@ -144,6 +144,7 @@ struct Outbox {
 
 #[allow(non_camel_case_types)] // As C has it.
 pub struct wasmoor_http_request_t {
+    shared: Arc<Shared>,
     guest: Option<Pin<Box<dyn Future<Output = Result<()>>>>>,
     alarm: Arc<Alarm>,
     waker: Waker,
@@ -217,6 +218,7 @@ fn begin(
         by: Some(by),
     })));
     Ok(wasmoor_http_request_t {
+        shared: handler.shared.clone(),
         guest: Some(Box::pin(guest)),
         waker: Waker::from(alarm.clone()),
         alarm,
@@ -253,13 +255,20 @@ impl wasmoor_http_request_t {
             alarm.polling = true;
             alarm.woken = false;
             drop(alarm);
-            let polled = {
-                let _waits_here = RUNTIME.enter();
-                let polled = guest.as_mut().poll(&mut Context::from_waker(&self.waker));
-                if polled.is_ready() {
-                    self.guest = None;
+            let polled = match self.shared.waits.handle() {
+                Ok(handle) => {
+                    let _waits_here = handle.enter();
+                    let polled = guest.as_mut().poll(&mut Context::from_waker(&self.waker));
+                    if polled.is_ready() {
+                        self.guest = None;
+                    }
+                    polled
                 }
-                polled
+                // It has not begun.
+                Err(why) => {
+                    self.guest = None;
+                    Poll::Ready(Err(format_err!("no thread to wait in: {why}")))
+                }
             };
             let mut alarm = self.alarm.0.lock().unwrap();
             alarm.polling = false;
@@ -309,7 +318,8 @@ impl Drop for wasmoor_http_request_t {
     fn drop(&mut self) {
         self.alarm.0.lock().unwrap().by = None;
         if let Some(guest) = self.guest.take() {
-            let _waits_here = RUNTIME.enter();
+            let handle = self.shared.waits.handle();
+            let _waits_here = handle.as_ref().ok().map(|handle| handle.enter());
             drop(guest);
         }
     }

@@ -89,11 +89,11 @@ pub(crate) async fn shake_hands(
     let name = ServerName::try_from(host.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
     let maker = shared.clone();
     // Reads files.
-    let made = tokio::task::spawn_blocking(move || maker.connector().clone()).await;
+    let made = shared.waits.aside(move || maker.connector().clone()).await;
     let connector = match made {
-        Ok(Ok(connector)) => connector,
-        Ok(Err(why)) => return Err(Error::InternalError(Some(why))),
-        Err(_) => return Err(Error::InternalError(None)),
+        Some(Ok(connector)) => connector,
+        Some(Err(why)) => return Err(Error::InternalError(Some(why))),
+        None => return Err(Error::InternalError(None)),
     };
     connector.connect(name, stream).await.map_err(explain)
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,10 +11,14 @@
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
 #include "wasmoor/sandbox/find_module.h"
+#include "wasmoor/sandbox/pod.h"
 #include "wasmoor/sandbox/sandbox.h"
 
 namespace wasmoor::loop {
 class Loop;
+}
+namespace wasmoor::handover {
+class Hosts;
 }
 
 // Sandboxes whose guests are threads of a process that many sandboxes share: a host (host/host.h).
@@ -28,6 +33,8 @@ struct HostsOptions {
   // As many guests at once in one process; then there is another. What a process may have of
   // mappings is limited (vm.max_map_count, proc(5)), and a guest needs a handful.
   uint32_t guests_per_host = 8000;
+  // When hosts of the program before are killed with what they still run; 0: never.
+  std::chrono::seconds deadline{0};
   // Hears what an operator should know, a line a call without its end.
   std::function<void(std::string_view)> log;
 };
@@ -44,6 +51,12 @@ class Hosts {
   virtual Status Prepare() = 0;
   virtual size_t guests() const = 0;
   virtual std::vector<pid_t> pids() const = 0;
+
+  // As Sandbox::HandOver and TakeOver, before those of the sandboxes. Hosts that are taken over
+  // have the code of the program before: they take no more containers, and end with their last
+  // guest.
+  virtual Status HandOver(handover::Hosts* state, os::Carried* carried) const = 0;
+  virtual Status TakeOver(const handover::Hosts& state) = 0;
 };
 
 struct InprocSandboxOptions {
@@ -61,5 +74,10 @@ struct InprocSandboxOptions {
 };
 
 std::unique_ptr<Sandbox> MakeInprocSandbox(InprocSandboxOptions options);
+
+// A pod that counts what guests have that are threads, where its control group does not: memory,
+// which is their host's, and CPU time of those that have no group of their own in the pod's.
+// `sandbox`, of MakeInprocSandbox, is borrowed.
+std::unique_ptr<Pod> CountGuests(std::unique_ptr<Pod> pod, Sandbox& sandbox);
 
 }  // namespace wasmoor::sandbox

@@ -1,11 +1,11 @@
-#include "wasmoor/ttrpc/service.h"
+#include "wasmoor/rpc/service.h"
 
 #include <google/protobuf/message_lite.h>
 #include <google/protobuf/stubs/logging.h>
 
 #include <utility>
 
-namespace wasmoor::ttrpc {
+namespace wasmoor::rpc {
 
 bool Parse(std::string_view payload, google::protobuf::MessageLite* message) {
   // What is wrong with a text in it protobuf would write to stderr, as often as anybody sends one.
@@ -23,4 +23,4 @@ void NotARequest(const CallInfo& info, RawReply reply) {
               fmt::format("{}/{}: the payload is not its request", info.service, info.method)));
 }
 
-}  // namespace wasmoor::ttrpc
+}  // namespace wasmoor::rpc

@@ -1,9 +1,9 @@
-#include "ttrpc/expiry.h"
+#include "rpc/expiry.h"
 
 #include <memory>
 #include <utility>
 
-namespace wasmoor::ttrpc {
+namespace wasmoor::rpc {
 
 void Expiry::Add(Clock::time_point due) {
   if (timer_.pending() && set_for_ <= due) return;
@@ -15,4 +15,4 @@ void Expiry::Add(Clock::time_point due) {
   });
 }
 
-}  // namespace wasmoor::ttrpc
+}  // namespace wasmoor::rpc

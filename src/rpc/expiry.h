@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "wasmoor/loop/loop.h"
-#include "wasmoor/ttrpc/call.h"
+#include "wasmoor/rpc/call.h"
 
-namespace wasmoor::ttrpc {
+namespace wasmoor::rpc {
 
 // The deadlines of many calls by one timer, which is set for the earliest. A call that ends before
 // its time is not told: most do, and the timer then looks once in vain for all of them.
@@ -44,4 +44,4 @@ std::optional<Clock::time_point> TakeDue(Clock::time_point now, Calls* calls, En
   return next;
 }
 
-}  // namespace wasmoor::ttrpc
+}  // namespace wasmoor::rpc

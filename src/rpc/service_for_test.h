@@ -7,22 +7,22 @@
 #include <array>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "support/result.h"
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/fd.h"
-#include "wasmoor/ttrpc/client.h"
-#include "wasmoor/ttrpc/server.h"
+#include "wasmoor/rpc/server.h"
 
-// What the tests of this room share.
-namespace wasmoor::ttrpc::test {
+// What the tests of servers and clients share, whatever they speak.
+namespace wasmoor::rpc::test {
 
 using namespace std::chrono_literals;
+using wasmoor::test::Must;
 
 struct SocketPair {
   SocketPair() {
@@ -35,7 +35,7 @@ struct SocketPair {
 };
 
 // "Echo" answers what it gets, "Fail" an error, "Keep" later (kept), "Drop" never, "Big" as many
-// bytes as it is told, "Meta" the value of metadata with the name that it gets.
+// bytes as it is told, "Meta" the value of metadata with the name that it gets, "Names" all names.
 class TestService : public Service {
  public:
   explicit TestService(std::string name = "test.Service") : Service(std::move(name)) {}
@@ -50,6 +50,11 @@ class TestService : public Service {
     if (method == "Keep") return kept.push_back({std::string(payload), std::move(reply)});
     if (method == "Big") return reply(std::string(std::stoul(std::string(payload)), 'b'));
     if (method == "Meta") return reply(info.Find(payload).value_or("none"));
+    if (method == "Names") {
+      std::string names;
+      for (const auto& [name, value] : info.metadata) names += name + " ";
+      return reply(names);
+    }
     if (method == "Drop") return;
     Unimplemented(info, std::move(reply));
   }
@@ -60,10 +65,19 @@ class TestService : public Service {
   std::function<void()> on_call;
 };
 
+// Writes what a hook is told: "Method(payload)" and "Method: code".
+inline CallHook Tell(std::vector<std::string>* told) {
+  return [told](const CallInfo& info, std::string_view payload) {
+    told->push_back(fmt::format("{}({:.9})", info.method, payload));
+    return [told, method = std::string(info.method)](const Error* error) {
+      told->push_back(
+          fmt::format("{}: {}", method, CodeName(error == nullptr ? Code::kOk : error->code())));
+    };
+  };
+}
+
 class LoopTest : public testing::Test {
  protected:
-  LoopTest() : loop(std::move(*loop::Loop::Create())) {}
-
   // Serves until `done`, at most ten seconds.
   bool RunUntil(const std::function<bool()>& done) {
     const auto end = Clock::now() + 10s;
@@ -76,7 +90,7 @@ class LoopTest : public testing::Test {
     }
   }
 
-  std::unique_ptr<loop::Loop> loop;
+  const std::unique_ptr<loop::Loop> loop = Must(loop::Loop::Create());
 };
 
-}  // namespace wasmoor::ttrpc::test
+}  // namespace wasmoor::rpc::test

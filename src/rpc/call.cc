@@ -1,11 +1,22 @@
-#include "wasmoor/ttrpc/call.h"
+#include "wasmoor/rpc/call.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "ttrpc/connection.h"
+#include "rpc/connection.h"
 
-namespace wasmoor::ttrpc {
+namespace wasmoor::rpc {
+namespace {
+
+// The end of a call is that of what OnGone was told, too; which may hold the reply, so nothing of
+// that is looked at after.
+template <typename Answer>
+void Give(const std::shared_ptr<OpenCall>& call, const Answer& answer) {
+  call->connection->Answer(*call, answer);
+  call->on_gone = nullptr;
+}
+
+}  // namespace
 
 std::optional<std::string_view> CallInfo::Find(std::string_view name) const {
   const auto found = std::find_if(metadata.begin(), metadata.end(),
@@ -31,27 +42,16 @@ void RawReply::OnGone(std::function<void()> work) {
   if (!gone()) call_->on_gone = std::move(work);
 }
 
-// Each ends the call, with which what OnGone was told goes, too; so nothing of it is looked at
-// after.
 void RawReply::operator()(const google::protobuf::MessageLite& response) {
-  if (gone()) return;
-  const auto call = std::exchange(call_, nullptr);
-  call->connection->Answer(*call, response);
-  call->on_gone = nullptr;
+  if (!gone()) Give(std::exchange(call_, nullptr), Payload(response));
 }
 
 void RawReply::operator()(std::string_view payload) {
-  if (gone()) return;
-  const auto call = std::exchange(call_, nullptr);
-  call->connection->Answer(*call, payload);
-  call->on_gone = nullptr;
+  if (!gone()) Give(std::exchange(call_, nullptr), Payload(payload));
 }
 
 void RawReply::operator()(const Error& error) {
-  if (gone()) return;
-  const auto call = std::exchange(call_, nullptr);
-  call->connection->Answer(*call, error);
-  call->on_gone = nullptr;
+  if (!gone()) Give(std::exchange(call_, nullptr), error);
 }
 
-}  // namespace wasmoor::ttrpc
+}  // namespace wasmoor::rpc
