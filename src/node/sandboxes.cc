@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/checksum.h"
@@ -252,6 +254,7 @@ std::vector<Sandboxes::Summary> Sandboxes::Parts::List() const {
 
 Status Sandboxes::Parts::TakeRest(const Again& again, const Left& left) {
   const auto warn = [this](std::string_view line) { Log(task::LogLevel::kWarning, {}, line); };
+  records_.RemoveUnfinished();
   for (const Record& record : TRY(records_.ReadAll(warn))) {
     const Key& key = record.place.key;
     if (At(key) != nullptr) continue;  // Of the program before this one.
@@ -267,7 +270,21 @@ Status Sandboxes::Parts::TakeRest(const Again& again, const Left& left) {
     if (const auto path = PathOf(key); path && *path == record.socket) ::unlink(path->c_str());
     TRY(records_.Remove(key));
   }
+  RemoveStaleSockets();
   return {};
+}
+
+// The directory is this process's: nobody serves there what is not held here.
+void Sandboxes::Parts::RemoveStaleSockets() {
+  std::set<std::string> served;
+  for (const auto& [key, held] : held_) served.insert(held->socket());
+  std::error_code failed;
+  std::vector<std::string> stale;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(settings_.socket_directory, failed)) {
+    if (entry.is_socket(failed) && !served.contains(entry.path())) stale.push_back(entry.path());
+  }
+  for (const std::string& path : stale) ::unlink(path.c_str());
 }
 
 Sandboxes::Sandboxes(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

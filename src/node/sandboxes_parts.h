@@ -55,6 +55,7 @@ class Sandboxes::Parts {
   void Retire(Held& held);
   void Look();
   void LookAtRetired();
+  void RemoveStaleSockets();
   void Log(task::LogLevel level, const Key* key, std::string_view line) const {
     if (settings_.log) settings_.log(level, key, line);
   }

@@ -287,6 +287,21 @@ TEST_F(NodeTest, ForgetsWhatAKilledProcessHasLeft) {
   Connect(path);
 }
 
+TEST_F(NodeTest, RemovesWhatAKilledProcessHasHalfMade) {
+  sandboxes.reset();
+  std::filesystem::create_directories(scratch / "state/ns/half");
+  test::WriteFile(scratch / "state/ns/half/sandbox.json.new", "{");
+  const os::Fd stale = Must(os::ListenUnix(scratch / "s/of-no-sandbox"));
+  Open();
+  const auto never = [](const auto&...) -> Status {
+    ADD_FAILURE();
+    return {};
+  };
+  Must(sandboxes->TakeRest(never, never));
+  EXPECT_FALSE(Exists(scratch / "state/ns"));
+  EXPECT_FALSE(Exists(scratch / "s/of-no-sandbox"));
+}
+
 TEST_F(NodeTest, ServesPodsAgainThatAKilledProcessHasLeftIfTheyAreStillThere) {
   sandboxes.reset();
   Records records = Must(Records::Open(scratch / "state"));

@@ -36,6 +36,10 @@ class Records {
   // Those that are whole. `warn` hears of what is none, which is left where it is: a line each.
   Result<std::vector<Record>> ReadAll(const std::function<void(std::string_view)>& warn) const;
 
+  // Removes what a process has begun to write that was killed meanwhile: directories without a
+  // Record.
+  void RemoveUnfinished() const;
+
   // Held against all others who would serve from this directory, until this is destroyed or its
   // process ends. kFailedPrecondition: somebody else does, which is waited for, some seconds.
   Status Lock();
