@@ -46,8 +46,10 @@ e2e: ## Kill shims, guests and containerd 50 times each, play 1,000 pods; run wa
 	@tools/install-dependencies e2e
 	cmake --preset release $(launcher) -DWASMOOR_TESTS=ON
 	cmake --build $(build) -j $(JOBS)
-	WASMOOR_LONG_TESTS=1 ctest --test-dir $(build) -R e2e_shim --output-on-failure
+	WASMOOR_LONG_TESTS=1 ctest --test-dir $(build) -R "e2e_shim|node_" --output-on-failure
 	tests/e2e_kubernetes/run $(build)
+	tests/e2e_kubernetes/run --runtime wasmtimed $(build)
+	tests/e2e_kubernetes/run --runtime controller $(build)
 
 lint: ## Format, static analysis, the law of the rooms (SINCE=commit: only files changed since)
 	@tools/install-dependencies lint

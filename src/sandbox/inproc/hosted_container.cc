@@ -81,6 +81,12 @@ host::Order HostedContainer::OrderFor() const {
   host::Bounds& bounds = *create.mutable_bounds();
   if (request_.guest.memory_bytes) bounds.set_memory_bytes(*request_.guest.memory_bytes);
   if (request_.guest.table_elements) bounds.set_table_elements(*request_.guest.table_elements);
+  host::HttpBounds& http = *bounds.mutable_http();
+  http.set_address(request_.guest.http_address);
+  if (const auto& outgoing = request_.guest.http_outgoing) {
+    http.set_is_outgoing_bound(true);
+    http.mutable_outgoing()->Assign(outgoing->begin(), outgoing->end());
+  }
   return order;
 }
 
