@@ -13,6 +13,7 @@
 
 #include "proto/containerd/events.pb.h"
 #include "proto/wasmoor/handover.pb.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/os/output.h"
 #include "wasmoor/os/process.h"
 #include "wasmoor/os/spawn.h"
@@ -309,7 +310,7 @@ void Publisher::Parts::HandOver(handover::Publisher* state) const {
     one.set_type(event.type);
     one.set_value(event.value);
     one.set_line(event.line);
-    one.set_time(std::chrono::nanoseconds(event.time.time_since_epoch()).count());
+    one.set_time(ToNanoseconds(event.time));
   }
 }
 
@@ -329,13 +330,12 @@ void Publisher::Publish(std::string_view topic, std::string_view type, std::stri
 void Publisher::HandOver(handover::Publisher* state) const { parts_->HandOver(state); }
 
 void Publisher::TakeOver(const handover::Publisher& state) {
-  using std::chrono::nanoseconds;
   for (const handover::Event& one : state.events())
     parts_->Add({.topic = one.topic(),
                  .type = one.type(),
                  .value = one.value(),
                  .line = one.line(),
-                 .time = std::chrono::system_clock::time_point(nanoseconds(one.time()))});
+                 .time = FromNanoseconds(one.time())});
 }
 
 size_t Publisher::waiting() const { return parts_->waiting(); }

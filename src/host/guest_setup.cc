@@ -19,6 +19,7 @@
 #include "host/thread_check.h"
 #include "jail/rootfs/guest_tree.h"
 #include "jail/spawn_thread.h"
+#include "sandbox/root_messages.h"
 #include "sandbox/roots/root_mounts.h"
 #include "wasmoor/os/capability.h"
 #include "wasmoor/os/features.h"
@@ -32,13 +33,6 @@ namespace {
 
 constexpr int kDirectory = O_PATH | O_DIRECTORY;
 constexpr int kAfterStreams = 3;
-
-sandbox::RootMount ToMount(const RootMount& mount) {
-  return {.type = mount.type(),
-          .source = mount.source(),
-          .target = mount.target(),
-          .options = {mount.options().begin(), mount.options().end()}};
-}
 
 oci::Process ToProcess(const Exec& exec) {
   oci::Process process;
@@ -154,8 +148,7 @@ Status GuestSetup::ReadBundle() {
 
 // A mount that is attached nowhere: it ends with the guest.
 Status GuestSetup::OpenRoot() {
-  std::vector<sandbox::RootMount> mounts;
-  for (const RootMount& mount : order_.create.rootfs()) mounts.push_back(ToMount(mount));
+  const std::vector<sandbox::RootMount> mounts = sandbox::ReadRootMounts(order_.create.rootfs());
   root_ = TRY(sandbox::OpenRoot(mounts, common_.skeletons.For(bundle_.spec)));
   if (root_.valid()) return {};
   if (!mounts.empty())

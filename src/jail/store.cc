@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "wasmoor/base/time.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::jail {
@@ -45,21 +46,20 @@ tl::unexpected<Error> DoesNotExist(std::string_view id) {
 }
 
 std::string ToText(const Record& record) {
-  const json text = {
-      {"version", 1},
-      {"id", record.id},
-      {"bundle", record.bundle},
-      {"rootfs", record.rootfs},
-      {"complete", record.complete},
-      {"pid", record.init.pid},
-      {"startTime", record.init.start_time},
-      {"cgroup", record.cgroup},
-      {"executor", record.executor},
-      {"hasPoststart", record.has_poststart},
-      {"hasPoststop", record.has_poststop},
-      {"created", std::chrono::nanoseconds(record.created.time_since_epoch()).count()},
-      {"owner", record.owner},
-      {"annotations", record.annotations}};
+  const json text = {{"version", 1},
+                     {"id", record.id},
+                     {"bundle", record.bundle},
+                     {"rootfs", record.rootfs},
+                     {"complete", record.complete},
+                     {"pid", record.init.pid},
+                     {"startTime", record.init.start_time},
+                     {"cgroup", record.cgroup},
+                     {"executor", record.executor},
+                     {"hasPoststart", record.has_poststart},
+                     {"hasPoststop", record.has_poststop},
+                     {"created", ToNanoseconds(record.created)},
+                     {"owner", record.owner},
+                     {"annotations", record.annotations}};
   return text.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -79,8 +79,7 @@ Result<Record> FromText(const std::string& text) {
     // An older runtime did not say.
     record.has_poststart = in.value("hasPoststart", true);
     record.has_poststop = in.value("hasPoststop", true);
-    record.created = std::chrono::system_clock::time_point(
-        std::chrono::nanoseconds(in.at("created").get<int64_t>()));
+    record.created = FromNanoseconds(in.at("created").get<int64_t>());
     in.at("owner").get_to(record.owner);
     in.at("annotations").get_to(record.annotations);
     // kill(2) takes one for a group of processes, or for all there are.

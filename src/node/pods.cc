@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/wasmoor/handover.pb.h"
+#include "sandbox/handover.h"
 #include "wasmoor/loop/answer.h"
 #include "wasmoor/os/carried.h"
 #include "wasmoor/os/file.h"
@@ -291,9 +292,7 @@ void Pods::HandOver(handover::Daemon* state) const {
     one.set_name_space(key.name_space);
     one.set_id(key.id);
     one.set_pid(pod.started.pid);
-    if (!pod.exit) continue;
-    one.mutable_exit()->set_status(pod.exit->status);
-    one.mutable_exit()->set_at(std::chrono::nanoseconds(pod.exit->at.time_since_epoch()).count());
+    if (pod.exit) sandbox::Describe(*pod.exit, one.mutable_exit());
   }
 }
 
@@ -306,8 +305,7 @@ void Pods::TakeOver(const handover::Daemon& state) {
     pod.started = view->pod.info();
     pod.started.pid = one.pid();
     if (one.has_exit()) {
-      const std::chrono::nanoseconds at(one.exit().at());
-      pod.exit = Exit{one.exit().status(), std::chrono::system_clock::time_point(at)};
+      pod.exit = sandbox::ReadExit(one.exit());
     } else if (one.pid() != 0) {
       parts_->Watch(key, view->pod);
     }

@@ -323,6 +323,6 @@ void Sandboxes::Thaw() { parts_->Thaw(); }
 Status Sandboxes::HandOver(handover::Daemon* state, os::Carried* carried) const {
   return parts_->HandOver(state, carried);
 }
-Status Sandboxes::TakeOver(const handover::Daemon& state) { return parts_->TakeOver(state); }
+void Sandboxes::TakeOver(const handover::Daemon& state) { parts_->TakeOver(state); }
 
 }  // namespace wasmoor::node

@@ -42,7 +42,7 @@ Status Sandboxes::Parts::TakeOne(const handover::Sandbox& state) {
 }
 
 // One that cannot be taken over is no reason to lose the others.
-Status Sandboxes::Parts::TakeOver(const handover::Daemon& state) {
+void Sandboxes::Parts::TakeOver(const handover::Daemon& state) {
   publishers_.TakeOver(state);
   for (const handover::Sandbox& one : state.sandboxes()) {
     if (const Status taken = TakeOne(one); !taken)
@@ -50,7 +50,6 @@ Status Sandboxes::Parts::TakeOver(const handover::Daemon& state) {
   }
   if (!held_.empty() || !retired_.empty())
     look_ = settings_.loop.After(settings_.between_looks, [this] { Look(); });
-  return {};
 }
 
 }  // namespace wasmoor::node

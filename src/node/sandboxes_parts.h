@@ -38,7 +38,7 @@ class Sandboxes::Parts {
   void Freeze();
   void Thaw();
   Status HandOver(handover::Daemon* state, os::Carried* carried) const;
-  Status TakeOver(const handover::Daemon& state);
+  void TakeOver(const handover::Daemon& state);
   size_t size() const { return held_.size(); }
   EventCounts events() const { return publishers_.counts(); }
   const Records& records() const { return records_; }

@@ -5,8 +5,8 @@
 
 #include <array>
 #include <charconv>
-#include <chrono>
 
+#include "wasmoor/base/time.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::sandbox {
@@ -18,9 +18,7 @@ constexpr size_t kMostText = 256;
 }  // namespace
 
 Status WriteExitNote(const std::string& bundle, pid_t pid, const Exit& exit) {
-  const auto nanoseconds =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(exit.at.time_since_epoch());
-  const std::string text = fmt::format("{} {} {}\n", pid, exit.status, nanoseconds.count());
+  const std::string text = fmt::format("{} {} {}\n", pid, exit.status, ToNanoseconds(exit.at));
   const os::Fd directory =
       TRY_AS(os::OpenAt(os::Fd(), bundle.c_str(), O_PATH | O_DIRECTORY), "note how {} ended", pid);
   const os::Fd file = TRY(
@@ -43,10 +41,7 @@ std::optional<Exit> ReadExitNote(const std::string& bundle) {
     if (failed != std::errc() || rest == end) return std::nullopt;
     at = rest + 1;
   }
-  const std::chrono::nanoseconds since(numbers[2]);
-  return Exit{static_cast<uint32_t>(numbers[1]),
-              std::chrono::system_clock::time_point(
-                  std::chrono::duration_cast<std::chrono::system_clock::duration>(since))};
+  return Exit{static_cast<uint32_t>(numbers[1]), FromNanoseconds(numbers[2])};
 }
 
 }  // namespace wasmoor::sandbox

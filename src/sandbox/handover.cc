@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "sandbox/root_messages.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/oci/spec.h"
 
 namespace wasmoor::sandbox {
@@ -49,14 +51,6 @@ GuestOptions ReadGuest(const handover::Guest& state) {
 
 }  // namespace
 
-int64_t ToNanoseconds(std::chrono::system_clock::time_point time) {
-  return std::chrono::nanoseconds(time.time_since_epoch()).count();
-}
-
-std::chrono::system_clock::time_point FromNanoseconds(int64_t time) {
-  return std::chrono::system_clock::time_point(std::chrono::nanoseconds(time));
-}
-
 void Describe(const Streams& streams, handover::Streams* state) {
   state->set_input(streams.input);
   state->set_output(streams.output);
@@ -72,13 +66,7 @@ void Describe(const Exit& exit, handover::Exit* state) {
 void Describe(const CreateRequest& request, handover::Container* state) {
   state->set_id(request.id);
   state->set_bundle(request.bundle);
-  for (const RootMount& mount : request.rootfs) {
-    handover::RootMount& one = *state->add_rootfs();
-    one.set_type(mount.type);
-    one.set_source(mount.source);
-    one.set_target(mount.target);
-    for (const std::string& option : mount.options) one.add_options(option);
-  }
+  WriteRootMounts(request.rootfs, state->mutable_rootfs());
   Describe(request.streams, state->mutable_first()->mutable_streams());
   state->set_no_pivot(request.no_pivot);
   state->set_no_new_keyring(request.no_new_keyring);
@@ -124,20 +112,14 @@ Exit ReadExit(const handover::Exit& state) {
 }
 
 CreateRequest ReadRequest(const handover::Container& state) {
-  CreateRequest request{.id = state.id(),
-                        .bundle = state.bundle(),
-                        .rootfs = {},
-                        .streams = ReadStreams(state.first().streams()),
-                        .no_pivot = state.no_pivot(),
-                        .no_new_keyring = state.no_new_keyring(),
-                        .systemd_cgroup = state.systemd_cgroup(),
-                        .guest = ReadGuest(state.guest())};
-  for (const handover::RootMount& one : state.rootfs())
-    request.rootfs.push_back({.type = one.type(),
-                              .source = one.source(),
-                              .target = one.target(),
-                              .options = {one.options().begin(), one.options().end()}});
-  return request;
+  return {.id = state.id(),
+          .bundle = state.bundle(),
+          .rootfs = ReadRootMounts(state.rootfs()),
+          .streams = ReadStreams(state.first().streams()),
+          .no_pivot = state.no_pivot(),
+          .no_new_keyring = state.no_new_keyring(),
+          .systemd_cgroup = state.systemd_cgroup(),
+          .guest = ReadGuest(state.guest())};
 }
 
 PodRequest ReadPodRequest(const handover::PodRequest& state) {
@@ -166,11 +148,12 @@ State ReadState(handover::Process::State state) {
 }
 
 Result<ExecRequest> ReadExec(const handover::Process& state) {
-  ExecRequest request{
-      .exec_id = state.exec_id(),
-      .process = TRY_AS(oci::ParseProcess(state.config()), "exec \"{}\"", state.exec_id()),
-      .streams = ReadStreams(state.streams()),
-      .config = state.config()};
+  ExecRequest request{.exec_id = state.exec_id(),
+                      .process = {},
+                      .streams = ReadStreams(state.streams()),
+                      .config = state.config()};
+  if (!state.config().empty())
+    request.process = TRY_AS(oci::ParseProcess(state.config()), "exec \"{}\"", state.exec_id());
   request.process.terminal = request.streams.terminal;
   return request;
 }

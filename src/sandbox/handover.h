@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <utility>
 
 #include "proto/wasmoor/handover.pb.h"
 #include "wasmoor/sandbox/pod.h"
@@ -9,9 +9,6 @@
 // What sandboxes have in common of what they tell the program that takes their process over, and
 // read again there.
 namespace wasmoor::sandbox {
-
-int64_t ToNanoseconds(std::chrono::system_clock::time_point time);
-std::chrono::system_clock::time_point FromNanoseconds(int64_t time);
 
 void Describe(const Streams& streams, handover::Streams* state);
 void Describe(const Exit& exit, handover::Exit* state);
@@ -25,7 +22,23 @@ CreateRequest ReadRequest(const handover::Container& state);
 PodRequest ReadPodRequest(const handover::PodRequest& state);
 State ReadState(handover::Process::State state);
 
-// Of an exec that is not started: what it is to run.
+// Of an exec: what it is to run, too, as long as it is not started.
 Result<ExecRequest> ReadExec(const handover::Process& state);
+
+// Those of the containers that can be taken over are in `containers` then, made by `make` of what
+// was asked for. The error is that of the last one that cannot.
+template <typename Containers, typename States, typename Make>
+Status TakeOverEach(const States& states, const Make& make, Containers* containers) {
+  Status all;
+  for (const handover::Container& one : states) {
+    auto container = make(ReadRequest(one));
+    if (Status taken = container->TakeOver(one); taken) {
+      (*containers)[one.id()] = std::move(container);
+    } else {
+      all = std::move(taken);
+    }
+  }
+  return all;
+}
 
 }  // namespace wasmoor::sandbox

@@ -1,5 +1,6 @@
 #include "task/translate.h"
 
+#include "sandbox/root_messages.h"
 #include "wasmoor/oci/bundle.h"
 
 namespace wasmoor::task {
@@ -53,12 +54,7 @@ Result<sandbox::CreateRequest> ToCreate(const api::CreateTaskRequest& request, c
   sandbox::CreateRequest create;
   create.id = request.id();
   create.bundle = request.bundle();
-  for (const ::containerd::types::Mount& mount : request.rootfs()) {
-    create.rootfs.push_back({.type = mount.type(),
-                             .source = mount.source(),
-                             .target = mount.target(),
-                             .options = {mount.options().begin(), mount.options().end()}});
-  }
+  create.rootfs = sandbox::ReadRootMounts(request.rootfs());
   create.streams = StreamsOf(request);
   TRY_AS(AddOptions(request, pod, &create), "container \"{}\"", request.id());
   return create;

@@ -136,7 +136,7 @@ class Sandboxes {
   // kUnavailable while something is under way.
   Status HandOver(handover::Daemon* state, os::Carried* carried) const;
   // Before the first Create. What cannot be taken over is logged.
-  Status TakeOver(const handover::Daemon& state);
+  void TakeOver(const handover::Daemon& state);
 
  private:
   class Parts;

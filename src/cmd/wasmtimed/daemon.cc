@@ -188,7 +188,8 @@ Status Daemon::OpenSandboxes() {
        .log = [this](task::LogLevel level, const node::Key* key,
                      std::string_view line) { log_.Write(level, line, key); },
        .on_activity = [host = host_.get()] { host->OnActivity(); }}));
-  return predecessor_ ? sandboxes_->TakeOver(*predecessor_) : Status();
+  if (predecessor_) sandboxes_->TakeOver(*predecessor_);
+  return {};
 }
 
 // What a daemon that was killed has left.
@@ -357,7 +358,6 @@ void Daemon::TryToHandOver() {
 Status Daemon::HandOver() {
   handover::Daemon state;
   os::Carried carried;
-  state.set_form(1);
   state.set_version(WASMOOR_VERSION);
   for (const std::string& path : claimed_) state.add_sockets(path);
   TRY(host_->hosts().HandOver(state.mutable_hosts(), &carried));
@@ -370,7 +370,7 @@ Status Daemon::HandOver() {
   service_manager_.Restore();
   // Clients of gRPC are told to make another connection; they do so by themselves.
   controller_server_->HangUp();
-  Status failed = successor_.Become(state, &carried);
+  Status failed = successor_.Become(std::move(state), &carried);
   service_manager_.TakeBack();
   return failed;
 }
@@ -386,7 +386,7 @@ void Daemon::KeepAlive() {
 Status RunDaemon(char* const* arguments, const DaemonFlags& flags) {
   DaemonConfig config = TRY(ReadDaemonConfig(flags));
   if (flags.check) {
-    fmt::print("the settings are good; {}\n", Successor::kReads);
+    fmt::print("the settings are good; {}\n", Successor::Reads());
     return {};
   }
   Successor::Remember();

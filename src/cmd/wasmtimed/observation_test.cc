@@ -30,7 +30,7 @@ class MadeUpHosts : public sandbox::Hosts {
   size_t guests() const override { return 7; }
   std::vector<pid_t> pids() const override { return {::getpid(), 0x3fffffff}; }
   Status HandOver(handover::Hosts*, os::Carried*) const override { return {}; }
-  Status TakeOver(const handover::Hosts&) override { return {}; }
+  void TakeOver(const handover::Hosts&) override {}
 };
 
 class ObservationTest : public node::NodeTest {

@@ -27,7 +27,7 @@ Status ProcessHost::Prepare(std::chrono::seconds deadline, const handover::Hosts
        .words = {program_, std::string(kHostWord)},
        .deadline = deadline,
        .log = [this](std::string_view line) { log_.Write(task::LogLevel::kWarning, line); }}));
-  if (before != nullptr) TRY(hosts_->TakeOver(*before));
+  if (before != nullptr) hosts_->TakeOver(*before);
   return hosts_->Prepare();
 }
 

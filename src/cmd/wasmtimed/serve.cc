@@ -15,15 +15,7 @@ class ServeCommand : public Command {
   explicit ServeCommand(Wasmtimed& daemon) : daemon_(daemon) {}
 
   void Configure(Options& options) override {
-    options
-        .Value("--config", flags_.config, "FILE",
-               "Settings, as TOML; /etc/wasmoor/wasmtimed.toml if that exists")
-        .Complete(Completes::kFiles);
-    options
-        .Value("--listen", flags_.listen, "PATH",
-               "Socket where shims ask for sandboxes; "
-               "/run/io.containerd.wasmwasi.v1/manager.sock")
-        .Complete(Completes::kFiles);
+    AddDaemonOptions(options, &flags_);
     options
         .Value("--controller", flags_.controller, "PATH",
                "Socket of the sandbox controller for containerd; "

@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kProgram = "WASMOOR_DAEMON_PROGRAM";
 constexpr const char* kState = "WASMOOR_DAEMON_STATE";
 constexpr const char* kDeleted = " (deleted)";  // proc(5), of /proc/PID/exe.
-constexpr uint32_t kForm = 1;
+constexpr uint32_t kForm = 1;  // Of what is told; raised when an older version would misread it.
 constexpr uint64_t kMostState = uint64_t{1} << 30;
 constexpr std::chrono::seconds kPatience{5};
 
@@ -50,6 +50,8 @@ Successor Successor::FromEnvironment(char* const* arguments) {
   return successor;
 }
 
+std::string Successor::Reads() { return fmt::format("takes over form {}", kForm); }
+
 Status Successor::Check() const {
   std::vector<std::string> words;
   for (char* const* one = arguments_; *one != nullptr; ++one) words.emplace_back(*one);
@@ -60,7 +62,7 @@ Status Successor::Check() const {
                 "{} would not serve with the settings as they are (status {}): run it with --check "
                 "to see why",
                 path_, output.status);
-  if (output.text.find(kReads) == std::string::npos)
+  if (output.text.find(Reads()) == std::string::npos)
     return Fail(Code::kFailedPrecondition,
                 "{} is of a version that cannot go on with what this one holds: stop this one and "
                 "start that, which ends all containers",
@@ -68,7 +70,8 @@ Status Successor::Check() const {
   return {};
 }
 
-Status Successor::Become(const handover::Daemon& state, os::Carried* carried) const {
+Status Successor::Become(handover::Daemon state, os::Carried* carried) const {
+  state.set_form(kForm);
   const std::string bytes = state.SerializeAsString();
   const os::Fd file = TRY(
       os::FileInMemory("state", {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}));

@@ -25,12 +25,12 @@ class Successor {
   // tells. kFailedPrecondition says why not. Waits for it, some milliseconds.
   Status Check() const;
   // Becomes it; returns only if that failed. `carried` is all that `state` names.
-  Status Become(const handover::Daemon& state, os::Carried* carried) const;
+  Status Become(handover::Daemon state, os::Carried* carried) const;
 
   const std::string& path() const { return path_; }
 
   // What Check looks for in the output of --check.
-  static constexpr const char* kReads = "takes over form 1";
+  static std::string Reads();
 
  private:
   std::string path_;

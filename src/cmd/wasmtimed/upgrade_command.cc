@@ -17,14 +17,7 @@ constexpr std::chrono::seconds kPatience{60};
 class UpgradeCommand : public Command {
  public:
   void Configure(Options& options) override {
-    options
-        .Value("--config", flags_.config, "FILE",
-               "Settings of the daemon, as TOML; /etc/wasmoor/wasmtimed.toml if that exists")
-        .Complete(Completes::kFiles);
-    options
-        .Value("--listen", flags_.listen, "PATH",
-               "Where the daemon listens; /run/io.containerd.wasmwasi.v1/manager.sock")
-        .Complete(Completes::kFiles);
+    AddDaemonOptions(options, &flags_);
     options.About(
         "Has the daemon that runs go on as the program that is installed now under its name, in "
         "the same process: after an update of the package, say. Nothing ends by it: containers "

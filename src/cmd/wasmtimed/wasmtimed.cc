@@ -72,6 +72,17 @@ constexpr About kAbout = {
 
 Wasmtimed::Wasmtimed(char* const* arguments) : Executable(kAbout), arguments_(arguments) {}
 
+void AddDaemonOptions(Options& options, DaemonFlags* flags) {
+  options
+      .Value("--config", flags->config, "FILE",
+             "Settings, as TOML; /etc/wasmoor/wasmtimed.toml if that exists")
+      .Complete(Completes::kFiles);
+  options
+      .Value("--listen", flags->listen, "PATH",
+             "Socket where shims ask for sandboxes; /run/io.containerd.wasmwasi.v1/manager.sock")
+      .Complete(Completes::kFiles);
+}
+
 std::string Wasmtimed::VersionText(bool json) const {
   if (json) return fmt::format("{{\"version\":\"{}\"}}\n", WASMOOR_VERSION);
   std::string text = fmt::format("{}:\n  Version:  {}\n", kName, WASMOOR_VERSION);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cmd/line/executable.h"
+#include "cmd/wasmtimed/config.h"
 
 namespace wasmoor::cmd {
 
@@ -33,6 +34,9 @@ int RunCompiler(std::span<char* const> words);
 // The same for a host of guests, whose connection is the descriptor sandbox::kHostConnection.
 inline constexpr std::string_view kHostWord = "host-guests";
 int RunGuestHost(const char* program);
+
+// The options by which a command knows the daemon that it is about: --config and --listen.
+void AddDaemonOptions(Options& options, DaemonFlags* flags);
 
 std::unique_ptr<Command> MakeServeDaemon(Executable& daemon);
 std::unique_ptr<Command> MakeUpgradeDaemon(Executable& daemon);

@@ -38,12 +38,7 @@ Status HostedProcess::TakeOver(const handover::Process& state, std::shared_ptr<H
     at_host_ = state.at_host();
     if (at_host_) link_->Register(guest_, this);
   }
-  if (ended_ && state_ != State::kStopped) {
-    if (stdio_)
-      stdio_->Finish([this] { Conclude(*ended_); });
-    else
-      Conclude(*ended_);
-  }
+  if (ended_ && state_ != State::kStopped) FinishStreams();
   return {};
 }
 
@@ -68,11 +63,8 @@ Status HostedContainer::TakeOver(const handover::Container& state) {
   const std::shared_ptr<HostLink> link = parts_.hosts.Taken(state.host());
   TRY(first_.TakeOver(state.first(), link));
   for (const handover::Process& one : state.others()) {
-    ExecRequest request{.exec_id = one.exec_id(), .process = {}, .streams = {}, .config = {}};
-    request.streams = ReadStreams(one.streams());
     const bool is_begun = one.config().empty();
-    if (!is_begun) request = TRY(ReadExec(one));
-    auto process = std::make_unique<ExecProcess>(parts_, *this, std::move(request));
+    auto process = std::make_unique<ExecProcess>(parts_, *this, TRY(ReadExec(one)));
     if (is_begun) process->SetBegun();
     TRY(process->TakeOver(one, is_begun ? link : nullptr));
     processes_.emplace(one.exec_id(), std::move(process));

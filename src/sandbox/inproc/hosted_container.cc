@@ -7,6 +7,7 @@
 
 #include "sandbox/exit_note.h"
 #include "sandbox/inproc/hosted_exec.h"
+#include "sandbox/root_messages.h"
 #include "wasmoor/cgroup/group.h"
 #include "wasmoor/oci/bundle.h"
 
@@ -71,13 +72,7 @@ host::Order HostedContainer::OrderFor() const {
   create.set_id(request_.id);
   create.set_bundle(request_.bundle);
   create.set_pod(parts_.pod);
-  for (const RootMount& mount : request_.rootfs) {
-    host::RootMount& one = *create.add_rootfs();
-    one.set_type(mount.type);
-    one.set_source(mount.source);
-    one.set_target(mount.target);
-    for (const std::string& option : mount.options) one.add_options(option);
-  }
+  WriteRootMounts(request_.rootfs, create.mutable_rootfs());
   host::Bounds& bounds = *create.mutable_bounds();
   if (request_.guest.memory_bytes) bounds.set_memory_bytes(*request_.guest.memory_bytes);
   if (request_.guest.table_elements) bounds.set_table_elements(*request_.guest.table_elements);

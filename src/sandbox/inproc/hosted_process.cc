@@ -10,6 +10,7 @@
 
 #include "jail/terminal.h"
 #include "sandbox/stdio/target.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/host/host.h"
 #include "wasmoor/os/file.h"
 
@@ -34,12 +35,6 @@ Error ErrorOf(const host::Failure& failure) {
       failure.code() > 0 && failure.code() <= static_cast<int>(Code::kUnauthenticated);
   return Error(is_known ? static_cast<Code>(failure.code()) : Code::kUnknown, failure.message(),
                failure.error_number());
-}
-
-std::chrono::system_clock::time_point TimeOf(int64_t nanoseconds) {
-  return std::chrono::system_clock::time_point(
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(
-          std::chrono::nanoseconds(nanoseconds)));
 }
 
 cgroup::Stats StatsOf(const host::Stats& told) {
@@ -231,10 +226,15 @@ void HostedProcess::OnLost() {
 }
 
 void HostedProcess::OnEnded(const host::Ended& ended) {
-  ended_ = Exit{ended.status(), TimeOf(ended.at())};
+  ended_ = Exit{ended.status(), FromNanoseconds(ended.at())};
   if (started_) TellStarted(started_.get(), thread_);
   if (ended.out_of_memory()) parts_.listener.OnOutOfMemory(id_);
   if (ended.unread()) HoldForReaders();
+  FinishStreams();
+}
+
+// Its end is told once all that it has written is with its readers.
+void HostedProcess::FinishStreams() {
   if (!stdio_) return Conclude(*ended_);
   stdio_->Finish([this] { Conclude(*ended_); });
 }

@@ -76,6 +76,7 @@ class HostedProcess : public Process, private GuestOwner {
   void OnEnded(const host::Ended& ended);
   void HoldForReaders();
   StdioOwner Owner() const;
+  void FinishStreams();
   void Conclude(const Exit& exit);
 
   InprocParts& parts_;

@@ -200,7 +200,7 @@ std::shared_ptr<HostLink> HostList::Taken(uint32_t number) const {
   return number < taken_.size() ? taken_[number] : nullptr;
 }
 
-Status HostList::TakeOver(const handover::Hosts& state) {
+void HostList::TakeOver(const handover::Hosts& state) {
   last_guest_ = state.last_guest();
   for (const handover::Host& one : state.hosts()) {
     auto link = Link(os::TakeCarried(one.connection()), one.pid());
@@ -209,7 +209,7 @@ Status HostList::TakeOver(const handover::Hosts& state) {
   }
   // Once it is known who has guests there.
   options_.loop.Post([this] { DropIdle(); });
-  if (options_.deadline.count() == 0) return {};
+  if (options_.deadline.count() == 0) return;
   deadline_ = options_.loop.After(options_.deadline, [this] {
     for (const auto& one : taken_) {
       if (!one) continue;
@@ -220,7 +220,6 @@ Status HostList::TakeOver(const handover::Hosts& state) {
       ::kill(one->pid(), SIGKILL);
     }
   });
-  return {};
 }
 
 // The objects are those that call.

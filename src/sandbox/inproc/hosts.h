@@ -81,7 +81,7 @@ class HostList : public Hosts {
   std::vector<pid_t> pids() const override;
 
   Status HandOver(handover::Hosts* state, os::Carried* carried) const override;
-  Status TakeOver(const handover::Hosts& state) override;
+  void TakeOver(const handover::Hosts& state) override;
   // Its place among those that HandOver tells of.
   uint32_t NumberOf(const HostLink& link) const;
   // The one that had that place in what TakeOver was told; null if there is none.

@@ -165,16 +165,12 @@ Status InprocSandbox::HandOver(handover::Sandbox* state, os::Carried* carried) c
 }
 
 Status InprocSandbox::TakeOver(const handover::Sandbox& state) {
-  Status all = processes_->TakeOver(state);
-  for (const handover::Container& one : state.hosted()) {
-    auto container = std::make_unique<HostedContainer>(parts_, ReadRequest(one));
-    if (Status taken = container->TakeOver(one); taken) {
-      containers_[one.id()] = std::move(container);
-    } else {
-      all = std::move(taken);
-    }
-  }
-  return all;
+  const auto make = [this](CreateRequest request) {
+    return std::make_unique<HostedContainer>(parts_, std::move(request));
+  };
+  const Status processes = processes_->TakeOver(state);
+  Status guests = TakeOverEach(state.hosted(), make, &containers_);
+  return guests ? processes : guests;
 }
 
 }  // namespace

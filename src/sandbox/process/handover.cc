@@ -41,10 +41,7 @@ Status LiveContainer::TakeOver(const handover::Container& state) {
     return Fail(Code::kNotFound, "process {} of \"{}\" has ended meanwhile", first_.info().pid,
                 id());
   for (const handover::Process& one : state.others()) {
-    ExecRequest request{.exec_id = one.exec_id(), .process = {}, .streams = {}, .config = {}};
-    request.streams = ReadStreams(one.streams());
-    if (!one.config().empty()) request = TRY(ReadExec(one));
-    auto process = std::make_unique<ExecProcess>(*this, std::move(request));
+    auto process = std::make_unique<ExecProcess>(*this, TRY(ReadExec(one)));
     TRY(process->TakeOver(one));
     processes_.emplace(one.exec_id(), std::move(process));
   }

@@ -14,6 +14,7 @@
 #include "sandbox/handover.h"
 #include "sandbox/process/holder.h"
 #include "sandbox/process/live_container.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/cgroup/group.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/sandbox/process/process_sandbox.h"

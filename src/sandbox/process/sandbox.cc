@@ -106,16 +106,10 @@ Status ProcessSandbox::HandOver(handover::Sandbox* state, os::Carried* carried) 
 }
 
 Status ProcessSandbox::TakeOver(const handover::Sandbox& state) {
-  Status all;
-  for (const handover::Container& one : state.containers()) {
-    auto container = std::make_unique<LiveContainer>(surroundings_, ReadRequest(one));
-    if (Status taken = container->TakeOver(one); taken) {
-      containers_[one.id()] = std::move(container);
-    } else {
-      all = std::move(taken);
-    }
-  }
-  return all;
+  const auto make = [this](CreateRequest request) {
+    return std::make_unique<LiveContainer>(surroundings_, std::move(request));
+  };
+  return TakeOverEach(state.containers(), make, &containers_);
 }
 
 std::vector<std::string> ProcessSandbox::Ids() const {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "wasmoor/base/time.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::wasm {
@@ -100,7 +101,7 @@ std::string ReadLabel(OpenedEntry& entry, Trailer& trailer) {
   entry.info.key.tier = static_cast<Tier>(trailer.tier);
   entry.info.code = {.tier = entry.info.key.tier, .is_component = trailer.is_component == 1};
   entry.info.code_bytes = trailer.code_bytes;
-  entry.info.created = system_clock::time_point(std::chrono::nanoseconds(trailer.created_ns));
+  entry.info.created = FromNanoseconds(trailer.created_ns);
   return "";
 }
 
@@ -170,7 +171,7 @@ Status WriteEntry(const os::Fd& file, std::span<const uint8_t> code, const CodeI
   trailer.tier = static_cast<uint8_t>(info.tier);
   trailer.is_component = info.is_component ? 1 : 0;
   trailer.code_bytes = code.size();
-  trailer.created_ns = std::chrono::nanoseconds(system_clock::now().time_since_epoch()).count();
+  trailer.created_ns = ToNanoseconds(system_clock::now());
   trailer.module = key.module;
   trailer.fingerprint_bytes = static_cast<uint32_t>(key.fingerprint.size());
   Checksummer sum;

@@ -56,7 +56,7 @@ class Hosts {
   // have the code of the program before: they take no more containers, and end with their last
   // guest.
   virtual Status HandOver(handover::Hosts* state, os::Carried* carried) const = 0;
-  virtual Status TakeOver(const handover::Hosts& state) = 0;
+  virtual void TakeOver(const handover::Hosts& state) = 0;
 };
 
 struct InprocSandboxOptions {
