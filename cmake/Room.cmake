@@ -1,7 +1,7 @@
 # wasmoor_room(NAME [LIBRARIES lib...]): the static library and the test program of one room.
 #
-# The sources are src/NAME/*.cc, without x_test.cc (into the test program NAME_test) and x_bench.cc (into
-# NAME_bench). The rooms it may use come from cmake/rooms.txt; a room that is not in the table does not configure.
+# The sources are src/NAME/*.cc, without x_test.cc (into the test program NAME_test), x_for_test.cc (into the library
+# wasmoor_NAME_for_test, which that has, and tests of other rooms may have) and x_bench.cc (into NAME_bench). The rooms it may use come from cmake/rooms.txt; a room that is not in the table does not configure.
 file(STRINGS ${CMAKE_SOURCE_DIR}/cmake/rooms.txt WASMOOR_ROOM_LINES REGEX "^[a-z]")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/rooms.txt)
 set_property(GLOBAL PROPERTY WASMOOR_ROOMS "")
@@ -27,9 +27,12 @@ function(wasmoor_room name)
   string(REPLACE "/" "_" id ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
+  set(helpers ${sources})
   set(benches ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests EXCLUDE REGEX "_for_test\\.cc$")
+  list(FILTER helpers INCLUDE REGEX "_for_test\\.cc$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
 
   add_library(wasmoor_${id} STATIC ${sources})
@@ -37,6 +40,12 @@ function(wasmoor_room name)
   target_link_libraries(wasmoor_${id} PUBLIC wasmoor_options ${uses} ${ROOM_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY WASMOOR_ROOMS wasmoor_${id})
 
+  if(helpers AND WASMOOR_TESTS)
+    add_library(wasmoor_${id}_for_test STATIC EXCLUDE_FROM_ALL ${helpers})
+    target_include_directories(wasmoor_${id}_for_test PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+    target_link_libraries(wasmoor_${id}_for_test PUBLIC wasmoor_${id} GTest::gmock)
+    list(APPEND ROOM_TEST_LIBRARIES wasmoor_${id}_for_test)
+  endif()
   if(tests AND WASMOOR_TESTS)
     wasmoor_test(${id}_test SOURCES ${tests} LIBRARIES wasmoor_${id} ${ROOM_TEST_LIBRARIES})
   endif()

@@ -2,16 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#include <cstring>
+#include <filesystem>
 #include <optional>
 #include <vector>
 
 #include "proto/containerd/events.pb.h"
 #include "support/result.h"
 #include "support/scratch.h"
+#include "wasmoor/os/unix_socket.h"
 #include "wasmoor/ttrpc/server.h"
 
 namespace wasmoor::containerd {
@@ -46,16 +45,10 @@ class Events : public ttrpc::Service {
 class PublisherTest : public testing::Test {
  protected:
   void StartServer() {
-    os::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path_.data(), path_.size());
-    ::unlink(path_.c_str());
-    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    ASSERT_EQ(::listen(listener.get(), 8), 0);
+    std::filesystem::remove(path_);
     server_ = std::make_unique<ttrpc::Server>(*loop_);
     ASSERT_TRUE(server_->Add(events_));
-    ASSERT_TRUE(server_->Listen(std::move(listener)));
+    ASSERT_TRUE(server_->Listen(test::Must(os::ListenUnix(path_))));
   }
   PublisherOptions Options() {
     return {.ttrpc_address = path_,

@@ -332,10 +332,14 @@ void Daemon::Upgrade(Failed failed) {
              fmt::format("handing {} sandboxes to {}", sandboxes_->size(), successor_.path()));
   service_manager_.Tell("RELOADING=1\n" + MonotonicNow());
   upgrading_.emplace();
-  upgrading_->until = std::chrono::steady_clock::now() + kMostHanding;
   upgrading_->failed.push_back(std::move(failed));
-  Freeze();
-  upgrading_->next = loop_->After({}, [this] { TryToHandOver(); });
+  // Spans that wait do not outlive this program.
+  observation_->Flush(kMostTelling, [this] {
+    if (ending_.pending()) return;
+    upgrading_->until = std::chrono::steady_clock::now() + kMostHanding;
+    Freeze();
+    upgrading_->next = loop_->After({}, [this] { TryToHandOver(); });
+  });
 }
 
 void Daemon::TryToHandOver() {

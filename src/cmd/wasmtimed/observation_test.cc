@@ -13,8 +13,6 @@
 
 #include "cmd/wasmtimed/process_usage.h"
 #include "node/node_for_test.h"
-// The room task keeps it among its own tests, which are in no library.
-#include "task/memory_sandbox_for_test.cc"
 #include "telemetry/collector_for_test.h"
 
 namespace wasmoor::cmd {

@@ -96,6 +96,7 @@ void ServiceManager::Tell(std::string_view state) const {
   const auto size =
       static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + address_.size());
   const os::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return;
   ::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
            reinterpret_cast<const struct sockaddr*>(&address), size);
 }
