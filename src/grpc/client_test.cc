@@ -27,7 +27,7 @@ class GrpcClientTest : public testing::Test {
   Result<std::string> Ask(Request request = {}) {
     if (request.method.empty()) request.method = "/test.Service/Do";
     std::optional<Result<std::string>> result;
-    client_.Ask(std::move(request), [&](Result<std::string> answer) {
+    client_.Ask(std::move(request), [&](const Result<std::string>& answer) {
       result = std::move(answer);
       loop_->Stop();
     });
@@ -75,13 +75,13 @@ TEST_F(GrpcClientTest, HoldsNoConnectionWhenNoCallRuns) {
 TEST_F(GrpcClientTest, CallsShareAConnectionAlsoThoseThatOthersLeadTo) {
   server_.answer.body = WithPrefix("x");
   int answers = 0;
-  client_.Ask({.method = "/a/b"}, [&](Result<std::string>) {
-    client_.Ask({.method = "/c/d"}, [&](Result<std::string> answer) {
+  client_.Ask({.method = "/a/b"}, [&](const Result<std::string>&) {
+    client_.Ask({.method = "/c/d"}, [&](const Result<std::string>& answer) {
       EXPECT_TRUE(answer);
       if (++answers == 2) loop_->Stop();
     });
   });
-  client_.Ask({.method = "/e/f"}, [&](Result<std::string>) {
+  client_.Ask({.method = "/e/f"}, [&](const Result<std::string>&) {
     if (++answers == 2) loop_->Stop();
   });
   loop_->Run();
@@ -147,12 +147,12 @@ TEST_F(GrpcClientTest, MayBeDestroyedByItsOwnCallbacks) {
         loop_->Stop();
         return {};
       },
-      [](Status) { FAIL(); });
+      [](const Status&) { FAIL(); });
   loop_->Run();
   EXPECT_EQ(messages, 1);
 
   client = std::make_unique<Client>(*loop_, "/nowhere/at/all");
-  for (int i = 0; i < 2; ++i) client->Ask({.method = "/a/b"}, [&](auto) { client.reset(); });
+  for (int i = 0; i < 2; ++i) client->Ask({.method = "/a/b"}, [&](const auto&) { client.reset(); });
   loop_->RunOnce(1s);
   EXPECT_EQ(client, nullptr);
 }
@@ -182,7 +182,7 @@ TEST_F(GrpcClientTest, AnAnswerMustBeExactlyOneMessage) {
 TEST_F(GrpcClientTest, RefusesAnAnswerThatIsCutOff) {
   server_.answer.body = WithPrefix("whole").substr(0, 7);
   EXPECT_THAT(Refusal().message(), HasSubstr("ended within a message"));
-  server_.answer.body = "\0\0";
+  server_.answer.body = std::string(2, '\0');
   EXPECT_FALSE(Ask());
 }
 

@@ -129,12 +129,13 @@ bool GuestThread::WaitForStart() {
 }
 
 void GuestThread::Run(ReadyGuest ready) {
-  memory_limit_ = ready.memory_limit;
   // Destroyed with this, by the thread whose descriptors it has.
   module_ = ready.loaded;
   {
     const std::lock_guard lock(mutex_);
     running_ = ready.run.get();
+    memory_limit_ = ready.memory_limit;
+    if (changed_limit_) LimitRunning(*changed_limit_);
     share_ = std::move(ready.share);
     if (stop_signal_ != 0) running_->Stop(stop_signal_);
   }
@@ -222,12 +223,20 @@ void GuestThread::Change(const Update& update) {
   if (update.has_cpu_period()) cpu.period = update.cpu_period();
   if (update.has_cpu_shares()) cpu.shares = update.cpu_shares();
   if (share) static_cast<void>(share->Change(cpu));
-  if (!update.has_memory_bytes()) return;
+  if (update.has_memory_bytes()) LimitMemory(update.memory_bytes());
+}
+
+void GuestThread::LimitMemory(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  memory_limit_ = update.memory_bytes();
+  changed_limit_ = bytes;
+  if (running_ != nullptr) LimitRunning(bytes);
+}
+
+void GuestThread::LimitRunning(uint64_t bytes) {
+  memory_limit_ = bytes;
   oci::Linux config;
-  config.resources.emplace().memory.emplace().limit = static_cast<int64_t>(update.memory_bytes());
-  if (running_ != nullptr) running_->LimitMemory(container::LimitsOf(config).memory_bytes);
+  config.resources.emplace().memory.emplace().limit = static_cast<int64_t>(bytes);
+  running_->LimitMemory(container::LimitsOf(config).memory_bytes);
 }
 
 std::shared_ptr<CpuShare> GuestThread::share() const {

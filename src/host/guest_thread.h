@@ -42,6 +42,8 @@ class GuestThread : private wasm::TickHandler {
   void Pause();
   void Resume();
   void Change(const Update& update);
+  // Of the container, in bytes; kept for a guest that is not there yet.
+  void LimitMemory(uint64_t bytes);
   // What it has of the CPUs; null if that is as much as there is.
   std::shared_ptr<CpuShare> share() const;
   // What it holds for readers that have not come is let go, too.
@@ -62,6 +64,7 @@ class GuestThread : private wasm::TickHandler {
   Result<std::optional<ReadyGuest>> Prepare();
   void AskForModule(ModuleWanted wanted);
   void Run(ReadyGuest ready);
+  void LimitRunning(uint64_t bytes);  // With mutex_.
   // False: it was stopped before.
   bool WaitForStart();
   void WaitForReaders();
@@ -83,6 +86,7 @@ class GuestThread : private wasm::TickHandler {
   bool started_ = false, paused_ = false, let_go_ = false;
   int stop_signal_ = 0;
   GuestRun* running_ = nullptr;  // While there is one.
+  std::optional<uint64_t> changed_limit_;
   std::shared_ptr<CpuShare> share_;
   std::chrono::nanoseconds counted_{0};  // Of the guest's thread: what its share knows of.
   wasm::Usage final_usage_;

@@ -49,6 +49,7 @@ struct Guest {
   std::optional<Exec> exec;
   pid_t beside = 0;
   std::shared_ptr<CpuShare> share;
+  std::optional<uint64_t> memory_bytes;  // Its container's, since that was changed.
   bool ended = false, removing = false;
   // Its thread ends, or is gone.
   bool leaving = false, gone = false;
@@ -67,10 +68,11 @@ class Host {
   void OnOrder(const Order& order, std::vector<os::Fd> given);
   void Make(const Order& order, std::vector<os::Fd> given);
   void Begin(uint64_t number, Guest& guest, std::vector<os::Fd> given, Loading::Loaded module);
+  void Change(uint64_t number, Guest& guest, const Update& update);
   void OnWanted();
   void OnModule(uint64_t number, Result<Loading::Loaded> loaded, std::vector<os::Fd> given);
   void OnNotes();
-  void OnNote(Note note);
+  void OnNote(const Note& note);
   void TellStats(uint64_t number, const Guest& guest, uint64_t question);
   void Stop(uint64_t number, Guest& guest, int signal);
   void Nudge();
@@ -151,16 +153,19 @@ Status Host::MakeCommon() {
   if (!cache)
     return Fail(Code::kFailedPrecondition,
                 "there is no place for compiled code: name a folder in WASMOOR_CACHE_DIR");
+  auto skeletons = TRY(Skeletons::Make(options_.skeletons));
+  auto notes = TRY(Mailbox::Create());
+  auto asked = TRY(os::MakeMessageSockets());
   common_.reset(new Common{.engine = std::move(engine),
                            .cache = *std::move(cache),
                            .stage = std::move(stage),
                            .groups = groups,
                            .thread_groups = std::move(thread_groups),
-                           .skeletons = TRY(Skeletons::Make(options_.skeletons)),
+                           .skeletons = std::move(skeletons),
                            .filters = options_.filters,
-                           .notes = TRY(Mailbox::Create()),
+                           .notes = std::move(notes),
                            .modules = {},
-                           .wanted = TRY(os::MakeMessageSockets())});
+                           .wanted = std::move(asked)});
   return {};
 }
 
@@ -225,7 +230,7 @@ void Host::OnOrder(const Order& order, std::vector<os::Fd> given) {
     case Order::kSignal: return Stop(order.guest(), guest, order.signal().number());
     case Order::kPause: return guest.thread->Pause();
     case Order::kResume: return guest.thread->Resume();
-    case Order::kUpdate: return guest.thread->Change(order.update());
+    case Order::kUpdate: return Change(order.guest(), guest, order.update());
     case Order::kReadStats: return TellStats(order.guest(), guest, order.read_stats().question());
     case Order::kLetGo:
       guest.thread->LetGo();
@@ -295,6 +300,7 @@ void Host::Make(const Order& order, std::vector<os::Fd> given) {
       return Refuse(order.guest(), Error(Code::kFailedPrecondition, "the container does not run"));
     guest.beside = beside->second.thread->thread();
     guest.share = beside->second.thread->share();
+    guest.memory_bytes = beside->second.memory_bytes;
     guest.create.set_pod(beside->second.create.pod());
     guest.create.set_id(beside->second.create.id());
     guest.create.set_bundle(beside->second.create.bundle());
@@ -325,6 +331,19 @@ void Host::Begin(uint64_t number, Guest& guest, std::vector<os::Fd> given, Loadi
     return Refuse(number, thread.error());
   }
   guest.thread = std::move(*thread);
+  if (guest.memory_bytes) guest.thread->LimitMemory(*guest.memory_bytes);
+}
+
+// They share the CPUs, and each has as much memory as the container may.
+void Host::Change(uint64_t number, Guest& guest, const Update& update) {
+  guest.thread->Change(update);
+  if (!update.has_memory_bytes()) return;
+  guest.memory_bytes = update.memory_bytes();
+  for (auto& [other_number, other] : guests_) {
+    if (!other.exec || other.exec->container() != number) continue;
+    other.memory_bytes = guest.memory_bytes;
+    if (other.thread) other.thread->LimitMemory(*guest.memory_bytes);
+  }
 }
 
 std::shared_ptr<wasm::MemoryPool> Host::PoolOf(const std::string& pod) {
@@ -385,14 +404,14 @@ void Host::OnModule(uint64_t number, Result<Loading::Loaded> loaded, std::vector
 }
 
 void Host::OnNotes() {
-  for (Note& note : common_->notes.Take()) OnNote(std::move(note));
+  for (const Note& note : common_->notes.Take()) OnNote(note);
   quiet_ = loop_->After(kQuiet, [this] {
     ForgetPods();
     ::malloc_trim(0);
   });
 }
 
-void Host::OnNote(Note note) {
+void Host::OnNote(const Note& note) {
   const uint64_t number = note.guest();
   given_.erase(number);
   const auto found = guests_.find(number);

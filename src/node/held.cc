@@ -169,17 +169,16 @@ void Held::RemoveEnded(const std::string& id, pid_t pid, const Exit& seen, Done<
   });
 }
 
-void Held::EndAll(std::function<void(std::string_view)> warn, std::function<void()> done) {
+void Held::EndAll(const std::function<void(std::string_view)>& warn, std::function<void()> done) {
   ++ends_;
   const auto rest = std::make_shared<Countdown>([this, done = std::move(done)] {
     --ends_;
     done();
   });
-  for (const std::string& id : parts_.sandbox->Ids()) {
-    End(id, [rest, warn](const Result<Ended>& ended) {
-      if (!ended && ended.error().code() != Code::kNotFound) warn(ended.error().message());
-    });
-  }
+  const Done<Ended> told = [rest, warn](const Result<Ended>& ended) {
+    if (!ended && ended.error().code() != Code::kNotFound) warn(ended.error().message());
+  };
+  for (const std::string& id : parts_.sandbox->Ids()) End(id, told);
   parts_.pod->Stop([rest, warn](const Status& stopped) {
     if (!stopped) warn(stopped.error().message());
   });

@@ -66,7 +66,7 @@ class Held : public task::Events {
   // Kills and removes a container. As the functions of sandbox::Sandbox.
   void End(const std::string& id, sandbox::Done<Ended> done);
   // All of them, and the pod. Errors are `warn`'s.
-  void EndAll(std::function<void(std::string_view)> warn, std::function<void()> done);
+  void EndAll(const std::function<void(std::string_view)>& warn, std::function<void()> done);
   // All of them, which stay to be removed by others: calls `done` when nothing runs any more.
   void KillAll(std::function<void()> done);
 

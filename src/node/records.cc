@@ -140,12 +140,12 @@ Result<std::vector<Record>> Records::ReadAll(
 
 void Records::RemoveUnfinished() const {
   for (const std::string& name_space : NamesIn(directory_)) {
-    const std::string of_namespace = directory_ + "/" + name_space;
+    const std::string of_namespace = fmt::format("{}/{}", directory_, name_space);
     if (name_space == kLock) continue;
     for (const std::string& id : NamesIn(of_namespace)) {
-      const std::string directory = of_namespace + "/" + id;
+      const std::string directory = fmt::format("{}/{}", of_namespace, id);
+      const std::string record = fmt::format("{}/{}", directory, kName);
       struct stat status;
-      const std::string record = directory + "/" + kName;
       if (::lstat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) continue;
       if (::lstat(record.c_str(), &status) == 0 || errno != ENOENT) continue;
       std::error_code failed;  // It is told of as what is no sandbox's state.

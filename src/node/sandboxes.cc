@@ -91,7 +91,7 @@ Result<std::string> Sandboxes::Parts::Create(Place place) {
                 place.key.id, place.key.name_space, owner);
   }
   TRY(CheckBundle(place));
-  const std::string path = TRY(PathOf(place.key));
+  std::string path = TRY(PathOf(place.key));
   const Key key = place.key;
   auto made = Make(std::move(place), path);
   if (!made) {

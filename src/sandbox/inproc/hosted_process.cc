@@ -152,7 +152,7 @@ void HostedProcess::Make(std::shared_ptr<HostLink> link, host::Order order, cons
   made_ = std::move(done);
   link_->Register(guest_, this);
   if (!stdio_) return link_->Send(order, descriptors);
-  stdio_->WhenReady([this, order = std::move(order), descriptors](Status ready) {
+  stdio_->WhenReady([this, order = std::move(order), descriptors](const Status& ready) {
     if (!ready) return OnMade(ready, 0);
     link_->Send(order, descriptors);
   });
