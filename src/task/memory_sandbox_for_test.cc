@@ -69,6 +69,7 @@ Status MemoryContainer::KillAll(int signal) {
 }
 
 Result<std::vector<pid_t>> MemoryContainer::Pids() {
+  if (has_left) return std::vector<pid_t>();
   std::vector<pid_t> pids = {process.info().pid};
   for (const auto& [id, exec] : execs) {
     if (exec->info().state == State::kRunning) pids.push_back(exec->info().pid);

@@ -79,6 +79,7 @@ class MemoryContainer : public sandbox::Container {
   std::vector<oci::Process> exec_specs;
   oci::Resources updated;
   cgroup::Stats stats;
+  bool has_left = false;  // Its group is empty, and nobody has been told of an end.
 
  private:
   MemorySandbox& all_;

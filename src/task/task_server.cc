@@ -149,9 +149,10 @@ Result<api::PidsResponse> TaskServer::PidsOf(const std::string& id) {
   const sandbox::ProcessInfo first = container->first().info();
   // A task without any process is one that containerd, when it is started again, takes for leaked
   // and deletes; the status that it ended with would be lost. So its first process stands for it as
-  // long as it is there.
-  std::vector<pid_t> pids = {first.pid};
+  // long as it is there; also while the kernel knows already that it has ended, and nobody here.
+  std::vector<pid_t> pids;
   if (first.state != sandbox::State::kStopped) pids = TRY(container->Pids());
+  if (pids.empty()) pids = {first.pid};
   const auto execs = exec_pids_.find(id);
   api::PidsResponse response;
   for (const pid_t pid : pids) {

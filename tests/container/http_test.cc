@@ -1,9 +1,4 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <array>
-
+#include "support/http.h"
 #include "container/real_container.h"
 
 // Components that serve HTTP in real containers.
@@ -12,7 +7,6 @@ namespace {
 
 using nlohmann::json;
 using ::testing::AllOf;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -42,25 +36,9 @@ class HttpTest : public RealContainerTest {
 
   // All that is answered to `request`, which asks for the connection's end.
   std::string Ask(const std::string& request) const {
-    const os::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port_);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-      return "(no connection)";
-    EXPECT_EQ(::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(request.size()));
-    std::string reply;
-    std::array<char, 4096> part;
-    ssize_t size = 0;
-    while ((size = ::recv(socket.get(), part.data(), part.size(), 0)) > 0)
-      reply.append(part.data(), size);
-    return reply;
+    return test::ReceiveAll(test::SendTo(port_, request));
   }
-  std::string Get(const std::string& path) const {
-    return Ask("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  }
+  std::string Get(const std::string& path) const { return Ask(test::RequestFor(path)); }
 
   int End(Running& running, int signal) {
     EXPECT_TRUE(running.created.container.Kill(signal, jail::Whom::kFirstProcess));
@@ -82,7 +60,7 @@ TEST_F(HttpTest, AComponentServesUntilItIsTerminated) {
   Running running = Serve(Server("web-component"));
   for (int i = 0; i < 3; ++i)
     EXPECT_THAT(Get("/"),
-                AllOf(StartsWith("HTTP/1.1 200 OK"), EndsWith("Hello from wasi:http!\n")));
+                AllOf(StartsWith("HTTP/1.1 200 OK"), HasSubstr("Hello from wasi:http!\n")));
   EXPECT_THAT(Ask("POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                   "Content-Length: 5\r\n\r\nhello"),
               HasSubstr("hello"));

@@ -187,15 +187,7 @@ void GrpcRequests(Bytes bytes) {
     Step(input, &stream, &service, peer);
     if (input.Take<uint8_t>() % 2 == 0) Settle(*loop);
   }
-  Settle(*loop);
-  peer.Understand();
-  size_t open = 0;
-  for (const grpc::RawReply& reply : service.kept) open += reply.gone() ? 0 : 1;
-  CHECK(open == server.open_calls());
-  peer.HangUp();
-  Settle(*loop);
-  CHECK(server.connections() == 0 && server.open_calls() == 0);
-  for (const grpc::RawReply& reply : service.kept) CHECK(reply.gone());
+  CheckReplies(*loop, server, service.kept, peer);
 }
 
 }  // namespace wasmoor::fuzz

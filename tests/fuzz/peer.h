@@ -55,4 +55,20 @@ class Peer {
   os::Fd ours_;
 };
 
+// What a server knows of its one client agrees with the replies that are kept, while that is there
+// and once it has hung up. `peer` understands the server's words.
+template <typename Server, typename Replies, typename Understanding>
+void CheckReplies(loop::Loop& loop, const Server& server, const Replies& kept,
+                  Understanding& peer) {
+  Settle(loop);
+  peer.Understand();
+  size_t open = 0;
+  for (const auto& reply : kept) open += reply.gone() ? 0 : 1;
+  CHECK(open == server.open_calls());
+  peer.HangUp();
+  Settle(loop);
+  CHECK(server.connections() == 0 && server.open_calls() == 0);
+  for (const auto& reply : kept) CHECK(reply.gone());
+}
+
 }  // namespace wasmoor::fuzz

@@ -104,15 +104,7 @@ void TtrpcServer(Bytes bytes) {
       default: Settle(*loop);
     }
   }
-  Settle(*loop);
-  peer.Understand();
-  size_t open = 0;
-  for (const ttrpc::RawReply& reply : service.kept) open += reply.gone() ? 0 : 1;
-  CHECK(open == server.open_calls());
-  peer.HangUp();
-  Settle(*loop);
-  CHECK(server.connections() == 0 && server.open_calls() == 0);
-  for (const ttrpc::RawReply& reply : service.kept) CHECK(reply.gone());
+  CheckReplies(*loop, server, service.kept, peer);
 }
 
 // The words of a server, in pieces; the first byte is how many calls wait for them.

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -7,7 +6,6 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <iterator>
 
 #include "inproc/fixture.h"
 #include "support/scratch.h"
@@ -21,58 +19,14 @@ using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr uint32_t kKilled = 128 + SIGKILL, kTerminated = 128 + SIGTERM, kTrapped = 134;
 constexpr uint64_t kMemory = 32 << 20;
-// Of a host without guests: its own, the engine's ticker, and one that is about to go.
-constexpr size_t kOwnThreads = 3;
 
-class InprocComponentTest : public InprocTest {
- protected:
-  static size_t Count(const std::string& directory) {
-    const std::filesystem::directory_iterator all(directory);
-    return static_cast<size_t>(std::distance(begin(all), end(all)));
-  }
-  size_t Threads() const { return Count(fmt::format("/proc/{}/task", host())); }
-  size_t Descriptors() const { return Count(fmt::format("/proc/{}/fd", host())); }
-  size_t Mappings() const {
-    const std::string maps = test::ReadFile(fmt::format("/proc/{}/maps", host()));
-    return static_cast<size_t>(std::count(maps.begin(), maps.end(), '\n'));
-  }
-  uint64_t TimeOf(Container& container) {
-    const auto stats =
-        Wait<cgroup::Stats>([&](auto done) { container.ReadStats(std::move(done)); });
-    EXPECT_TRUE(stats) << stats.error().message();
-    return stats ? stats->cpu->usage_ns : 0;
-  }
-  uint64_t MemoryOf(Container& container) {
-    const auto stats =
-        Wait<cgroup::Stats>([&](auto done) { container.ReadStats(std::move(done)); });
-    EXPECT_TRUE(stats) << stats.error().message();
-    return stats ? stats->memory->usage : 0;
-  }
-  void Serve(milliseconds time) {
-    const auto end = std::chrono::steady_clock::now() + time;
-    while (std::chrono::steady_clock::now() < end) loop_->RunOnce(milliseconds(5));
-  }
-  static Json WithMemory(Json config, uint64_t bytes) {
-    config["linux"]["resources"]["memory"]["limit"] = bytes;
-    return config;
-  }
-  std::string TaskOf(Container& container) const {
-    return fmt::format("/proc/{}/task/{}", host(), container.first().info().pid);
-  }
-  uint32_t StatusAfter(Container& container, int signal) {
-    EXPECT_TRUE(container.first().Kill(signal));
-    const auto exit = WaitFor(container.first());
-    EXPECT_TRUE(exit) << exit.error().message();
-    return exit ? exit->status : 0;
-  }
-};
+using InprocComponentTest = InprocTest;
 
 TEST_F(InprocComponentTest, RunsAsAThreadWithItsWordsAndItsEnd) {
   Json config = Config({"/args-component.wasm", "one", "two words"});
   config["process"]["env"] = {"GREETING=hello", "EMPTY="};
-  const auto [text, status] = RunOnce("args", MakeBundle("args", "args-component", config));
+  const auto [text, status] = RunWith("args", "args-component", config);
   EXPECT_EQ(status, 0u) << text << log_;
   EXPECT_THAT(text, AllOf(HasSubstr("arg 1: one\n"), HasSubstr("arg 2: two words\n"),
                           HasSubstr("env GREETING=hello\n"), HasSubstr("env EMPTY=\n")));
@@ -114,18 +68,14 @@ TEST_F(InprocComponentTest, IsOneThreadInTheJailOfAModule) {
   Container* component = Start("jailed", "sleep-component", config);
   ASSERT_NE(component, nullptr);
   ASSERT_TRUE(WaitForOutput("jailed", "sleeping"));
-  EXPECT_TRUE(Until([&] { return Threads() <= kOwnThreads; })) << Threads();
-  const std::string status = test::ReadFile(TaskOf(*component) + "/status");
+  WaitForThreads();
+  const std::string status = test::ReadFile(TaskOf(*component) / "status");
   for (const char* line : {"CapPrm:\t0000000000000000", "CapEff:\t0000000000000000",
                            "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"})
     EXPECT_THAT(status, HasSubstr(line));
   EXPECT_THAT(status, ::testing::ContainsRegex("Uid:\t[0-9]+\t[0-9]+\t[0-9]+\t1000\n"));
-  std::error_code ignored;
-  const auto mounts = [&](const std::string& task) {
-    return std::filesystem::read_symlink(task + "/ns/mnt", ignored).native();
-  };
-  EXPECT_NE(mounts(TaskOf(*component)), mounts(fmt::format("/proc/{}", host())));
-  EXPECT_LT(Count(TaskOf(*component) + "/fd"), 24u);
+  EXPECT_NE(Link(TaskOf(*component) / "ns/mnt"), Link(FolderOfHost() / "ns/mnt"));
+  EXPECT_LT(Count(TaskOf(*component) / "fd"), 24u);
 }
 
 TEST_F(InprocComponentTest, EndsWhateverItDoes) {
@@ -150,12 +100,11 @@ TEST_F(InprocComponentTest, EndsWhileItWritesToAPipeThatNobodyReads) {
   const std::string bundle =
       MakeBundle("writer", "cat-component", Config({"/cat-component.wasm", "/endless"}));
   test::WriteFile(bundle + "/rootfs/endless", std::string(4 << 20, 'x'));
-  auto made = Create("writer", bundle);
-  ASSERT_TRUE(made) << made.error().message();
-  ASSERT_TRUE(Wait<pid_t>([&](auto done) { (*made)->first().Start(std::move(done)); }));
+  Container* writer = StartUnread("writer", bundle);
+  ASSERT_NE(writer, nullptr);
   EXPECT_EQ(RunOnce("other", "hello-component", {"/hello-component.wasm"}).second, 0u);
-  EXPECT_EQ((*made)->first().info().state, State::kRunning);
-  EXPECT_EQ(StatusAfter(**made, SIGTERM), kTerminated);
+  EXPECT_EQ(writer->first().info().state, State::kRunning);
+  EXPECT_EQ(StatusAfter(*writer, SIGTERM), kTerminated);
   ASSERT_TRUE(End("writer"));
 }
 
@@ -164,25 +113,25 @@ TEST_F(InprocComponentTest, EndsWhileItOpensAFifo) {
   const std::string bundle =
       MakeBundle("reader", "cat-component", Config({"/cat-component.wasm", "/fifo"}));
   ASSERT_EQ(::mkfifo((bundle + "/rootfs/fifo").c_str(), 0666), 0);
-  auto made = Create("reader", bundle);
-  ASSERT_TRUE(made) << made.error().message();
-  ASSERT_TRUE(Wait<pid_t>([&](auto done) { (*made)->first().Start(std::move(done)); }));
+  Container* reader = StartUnread("reader", bundle);
+  ASSERT_NE(reader, nullptr);
   EXPECT_EQ(RunOnce("other", "hello-component", {"/hello-component.wasm"}).second, 0u);
-  EXPECT_EQ(StatusAfter(**made, SIGTERM), kTerminated);
+  EXPECT_EQ(reader->first().info().state, State::kRunning);
+  EXPECT_EQ(StatusAfter(*reader, SIGTERM), kTerminated);
 }
 
 TEST_F(InprocComponentTest, IsHeldToItsContainersMemory) {
   Container* other = Start("other", "sleep-component", std::vector<std::string>{});
   ASSERT_NE(other, nullptr);
   const auto config = WithMemory(Config({"/hoard-component.wasm"}), kMemory);
-  const auto [text, status] = RunOnce("hoard", MakeBundle("hoard", "hoard-component", config));
+  const auto [text, status] = RunWith("hoard", "hoard-component", config);
   EXPECT_EQ(status, kKilled) << text << log_;
   EXPECT_EQ(listening_.short_of_memory, std::vector<std::string>{"hoard"});
   Container* holds = Start("holds", "hoard-component",
                            WithMemory(Config({"/hoard-component.wasm", "hold"}), kMemory));
   ASSERT_NE(holds, nullptr);
   ASSERT_TRUE(WaitForOutput("holds", "hoards "));
-  const uint64_t used = MemoryOf(*holds);
+  const uint64_t used = StatsOf(*holds).memory->usage;
   EXPECT_GT(used, kMemory / 2);
   EXPECT_LE(used, kMemory);
   EXPECT_EQ(other->first().info().state, State::kRunning);
@@ -192,10 +141,8 @@ TEST_F(InprocComponentTest, DoesNotComputeWhileItIsPaused) {
   Container* loop = Start("loop", "loop-component", std::vector<std::string>{});
   ASSERT_NE(loop, nullptr);
   ASSERT_TRUE(WaitForOutput("loop", "looping"));
-  ASSERT_TRUE(Wait<void>([&](auto done) { loop->Pause(std::move(done)); }));
-  Serve(milliseconds(100));
-  const uint64_t paused = TimeOf(*loop);
-  Serve(milliseconds(300));
+  const uint64_t paused = TimePaused(*loop);
+  ServeFor(milliseconds(200));
   EXPECT_EQ(TimeOf(*loop), paused);
   ASSERT_TRUE(Wait<void>([&](auto done) { loop->Resume(std::move(done)); }));
   EXPECT_TRUE(Until([&] { return TimeOf(*loop) > paused; }));
@@ -207,17 +154,12 @@ TEST_F(InprocComponentTest, RunsBesideAModuleAndAModuleBesideIt) {
     const std::string id = first;
     Container* container = Start(id, first, std::vector<std::string>{});
     ASSERT_NE(container, nullptr);
-    const auto guests = std::filesystem::path(std::getenv("WASMOOR_GUESTS"));
-    std::filesystem::copy_file(guests / (std::string(second) + ".wasm"),
-                               container->bundle() + "/rootfs/second.wasm");
-    ExecRequest request{.exec_id = "beside", .process = {}, .streams = {}};
-    request.process.args = {"/second.wasm"};
-    request.process.cwd = "/";
+    std::filesystem::copy_file(ModuleOf(second), container->bundle() + "/rootfs/second.wasm");
+    ExecRequest request = Program("beside", {"/second.wasm"});
     request.streams.output = container->bundle() + "/out";
-    const auto made = container->AddProcess(std::move(request));
-    ASSERT_TRUE(made) << made.error().message();
-    ASSERT_TRUE(Wait<pid_t>([&](auto done) { (*made)->Start(std::move(done)); })) << log_;
-    EXPECT_EQ(WaitFor(**made)->status, 0u);
+    Process* beside = StartBeside(*container, std::move(request));
+    ASSERT_NE(beside, nullptr);
+    EXPECT_EQ(WaitFor(*beside)->status, 0u);
     EXPECT_TRUE(WaitForOutput(id, "ello from wasm!"));
     EXPECT_EQ(container->first().info().state, State::kRunning);
   }
@@ -250,37 +192,17 @@ TEST_F(InprocComponentTest, IsToldThatItMayHaveNoMoreDescriptors) {
 
 TEST_F(InprocComponentTest, LeavesNothingOfThreeHundredAtOnce) {
   const auto run = [&] {
-    std::vector<Container*> made;
-    int answers = 0;
-    for (int i = 0; i < 300; ++i) {
-      const std::string id = "sleep" + std::to_string(i);
-      const std::string bundle =
-          MakeBundle(id, "sleep-component", Config({"/sleep-component.wasm"}));
-      CreateRequest request{.id = id, .bundle = bundle, .streams = {}};
-      sandbox_->Create(std::move(request), [&](Result<Container*> created) {
-        ++answers;
-        EXPECT_TRUE(created) << created.error().message();
-        if (!created) return;
-        made.push_back(*created);
-        (*created)->first().Start([](const Result<pid_t>& started) { EXPECT_TRUE(started); });
-      });
-    }
-    EXPECT_TRUE(Until([&] { return answers == 300; }));
+    const auto guests = CreateMany(300, "sleep-component");
+    StartAll(guests);
     EXPECT_GE(Threads(), 301u);
     EXPECT_LE(Threads(), 300u + kOwnThreads);
-    for (Container* one : made) static_cast<void>(one->KillAll(SIGKILL));
-    for (int i = 0; i < 300; ++i) {
-      const std::string id = "sleep" + std::to_string(i);
-      EXPECT_TRUE(End(id)) << id;
-      std::filesystem::remove_all(scratch_ / id);
-    }
-    EXPECT_TRUE(Until([&] { return Threads() <= kOwnThreads; })) << Threads();
+    EndAll(guests);
+    WaitForThreads();
   };
   run();
-  const size_t descriptors = Descriptors(), mappings = Mappings();
+  const HostSize before = SizeOfHost();
   run();
-  EXPECT_LE(Descriptors(), descriptors + 4);
-  EXPECT_LE(Mappings(), mappings + 100);
+  ExpectNoLarger(before, {.descriptors = 4, .mebibytes = 16, .mappings = 100});
 }
 
 // Its WASI opens files by that call only, and what it learns of the kernel it would take for true

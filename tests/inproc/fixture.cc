@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
 
 #include "support/scratch.h"
 
@@ -34,6 +36,7 @@ void Listening::OnExit(const std::string& id, const std::string& exec_id, pid_t,
 
 void InprocTest::SetUp() {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root: mounts and namespaces";
+  ASSERT_NE(std::getenv("WASMOOR_GUESTS"), nullptr) << "it names the folder of compiled guests";
   std::string path = (std::filesystem::temp_directory_path() / "wasmoor-inproc-XXXXXX").native();
   ASSERT_NE(::mkdtemp(path.data()), nullptr);
   // Guests of other users reach their files there.
@@ -90,12 +93,20 @@ Json InprocTest::Config(std::vector<std::string> words) {
             {"readonlyPaths", {"/proc/sys"}}}}};
 }
 
+Json InprocTest::WithMemory(Json config, uint64_t bytes) {
+  config["linux"]["resources"]["memory"]["limit"] = bytes;
+  return config;
+}
+
+std::filesystem::path InprocTest::ModuleOf(const std::string& guest) {
+  return std::filesystem::path(std::getenv("WASMOOR_GUESTS")) / (guest + ".wasm");
+}
+
 std::string InprocTest::MakeBundle(const std::string& id, const std::string& guest,
                                    const Json& config) {
   const auto bundle = scratch_ / id;
-  const auto module = std::filesystem::path(std::getenv("WASMOOR_GUESTS")) / (guest + ".wasm");
   std::filesystem::create_directories(bundle / "rootfs");
-  std::filesystem::copy_file(module, bundle / "rootfs" / (guest + ".wasm"));
+  std::filesystem::copy_file(ModuleOf(guest), bundle / "rootfs" / (guest + ".wasm"));
   test::WriteFile(bundle / "config.json", config.dump());
   ::mkfifo((bundle / "out").c_str(), 0600);
   return bundle;
@@ -108,6 +119,11 @@ bool InprocTest::Until(const std::function<bool()>& condition) {
     loop_->RunOnce(milliseconds(20));
   }
   return true;
+}
+
+void InprocTest::ServeFor(milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) loop_->RunOnce(milliseconds(5));
 }
 
 Result<Container*> InprocTest::Create(const std::string& id, const std::string& bundle) {
@@ -124,8 +140,15 @@ Container* InprocTest::Start(const std::string& id, const std::string& guest,
 }
 
 Container* InprocTest::Start(const std::string& id, const std::string& guest, const Json& config) {
-  const std::string bundle = MakeBundle(id, guest, config);
+  return StartBundle(id, MakeBundle(id, guest, config));
+}
+
+Container* InprocTest::StartBundle(const std::string& id, const std::string& bundle) {
   readers_[id] = ::open((bundle + "/out").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  return StartUnread(id, bundle);
+}
+
+Container* InprocTest::StartUnread(const std::string& id, const std::string& bundle) {
   auto made = Create(id, bundle);
   EXPECT_TRUE(made) << made.error().message() << log_;
   if (!made) return nullptr;
@@ -135,8 +158,31 @@ Container* InprocTest::Start(const std::string& id, const std::string& guest, co
   return started ? *made : nullptr;
 }
 
+ExecRequest InprocTest::Program(const std::string& exec_id, std::vector<std::string> words) {
+  ExecRequest request{.exec_id = exec_id, .process = {}, .streams = {}};
+  request.process.cwd = "/";
+  request.process.args = std::move(words);
+  return request;
+}
+
+Process* InprocTest::StartBeside(Container& container, ExecRequest request) {
+  const auto added = container.AddProcess(std::move(request));
+  EXPECT_TRUE(added) << added.error().message() << log_;
+  if (!added) return nullptr;
+  const auto started = Wait<pid_t>([&](auto done) { (*added)->Start(std::move(done)); });
+  EXPECT_TRUE(started) << started.error().message() << log_;
+  return started ? *added : nullptr;
+}
+
 Result<Exit> InprocTest::WaitFor(Process& process) {
   return Wait<Exit>([&](auto done) { process.Wait(std::move(done)); });
+}
+
+uint32_t InprocTest::StatusAfter(Container& container, int signal) {
+  EXPECT_TRUE(container.first().Kill(signal));
+  const auto exit = WaitFor(container.first());
+  EXPECT_TRUE(exit) << exit.error().message();
+  return exit ? exit->status : 0;
 }
 
 Result<Exit> InprocTest::End(const std::string& id) {
@@ -146,6 +192,60 @@ Result<Exit> InprocTest::End(const std::string& id) {
     TRY(WaitFor(container->first()));
   }
   return Wait<Exit>([&](auto done) { sandbox_->Remove(id, "", std::move(done)); });
+}
+
+std::vector<Container*> InprocTest::CreateMany(int many, const std::string& guest) {
+  std::vector<Container*> made;
+  int answers = 0;
+  for (int i = 0; i < many; ++i) {
+    const std::string id = guest + std::to_string(i);
+    const std::string bundle = MakeBundle(id, guest, Config({"/" + guest + ".wasm"}));
+    CreateRequest request{.id = id, .bundle = bundle, .streams = {}};
+    // Descriptors go with each order that way.
+    request.streams.output = request.streams.error = "file://" + bundle + "/log";
+    sandbox_->Create(std::move(request), [&](Result<Container*> created) {
+      ++answers;
+      EXPECT_TRUE(created) << created.error().message();
+      if (created) made.push_back(*created);
+    });
+  }
+  EXPECT_TRUE(Until([&] { return answers == many; }));
+  return made;
+}
+
+void InprocTest::StartAll(const std::vector<Container*>& containers) {
+  size_t answers = 0;
+  for (Container* one : containers) {
+    one->first().Start([&](Result<pid_t> started) {
+      ++answers;
+      EXPECT_TRUE(started) << started.error().message();
+    });
+  }
+  EXPECT_TRUE(Until([&] { return answers == containers.size(); }));
+}
+
+void InprocTest::EndAll(const std::vector<Container*>& containers) {
+  for (Container* one : containers) static_cast<void>(one->KillAll(SIGKILL));
+  const auto has_ended = [](Container* one) {
+    return one->first().info().state == State::kStopped;
+  };
+  EXPECT_TRUE(Until([&] { return std::all_of(containers.begin(), containers.end(), has_ended); }));
+  size_t answers = 0;
+  for (Container* one : containers) {
+    const std::string bundle = one->bundle();
+    sandbox_->Remove(one->id(), "", [&, bundle](const Result<Exit>& removed) {
+      ++answers;
+      EXPECT_TRUE(removed);
+      std::filesystem::remove_all(bundle);
+    });
+  }
+  EXPECT_TRUE(Until([&] { return answers == containers.size(); }));
+}
+
+void InprocTest::ExpectOthersLive(const std::string& id) {
+  const auto [text, status] = RunOnce(id, "hello", {"/hello.wasm"});
+  EXPECT_EQ(status, 0u) << text << log_;
+  EXPECT_NE(text.find("ello"), std::string::npos) << text;
 }
 
 std::string InprocTest::Output(const std::string& id) {
@@ -173,6 +273,11 @@ std::pair<std::string, uint32_t> InprocTest::RunOnce(const std::string& id,
   return RunOnce(id, MakeBundle(id, guest, Config(std::move(words))));
 }
 
+std::pair<std::string, uint32_t> InprocTest::RunWith(const std::string& id,
+                                                     const std::string& guest, const Json& config) {
+  return RunOnce(id, MakeBundle(id, guest, config));
+}
+
 std::pair<std::string, uint32_t> InprocTest::RunOnce(const std::string& id,
                                                      const std::string& bundle) {
   readers_[id] = ::open((bundle + "/out").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -188,6 +293,70 @@ std::pair<std::string, uint32_t> InprocTest::RunOnce(const std::string& id,
   if (!ended) return {ended.error().message() + log_, 999};
   if (!removed) return {removed.error().message(), 998};
   return {text, ended->status};
+}
+
+cgroup::Stats InprocTest::StatsOf(Container& container) {
+  auto stats = Wait<cgroup::Stats>([&](auto done) { container.ReadStats(std::move(done)); });
+  EXPECT_TRUE(stats) << stats.error().message();
+  return stats ? *stats : cgroup::Stats{.cpu = cgroup::CpuStats{}, .memory = cgroup::MemoryStats{}};
+}
+
+uint64_t InprocTest::TimePaused(Container& container) {
+  EXPECT_TRUE(Wait<void>([&](auto done) { container.Pause(std::move(done)); }));
+  uint64_t last = 0;
+  EXPECT_TRUE(Until([&] {
+    const uint64_t before = TimeOf(container);
+    ServeFor(milliseconds(50));
+    last = TimeOf(container);
+    return last == before;
+  }));
+  return last;
+}
+
+std::filesystem::path InprocTest::FolderOfHost() const {
+  return std::filesystem::path("/proc") / std::to_string(host());
+}
+
+std::filesystem::path InprocTest::TaskOf(pid_t thread) const {
+  return FolderOfHost() / "task" / std::to_string(thread);
+}
+
+std::filesystem::path InprocTest::TaskOf(Container& container) const {
+  return TaskOf(container.first().info().pid);
+}
+
+bool InprocTest::WaitForThreads(size_t most) {
+  const bool gone = Until([&] { return Threads() <= most; });
+  EXPECT_TRUE(gone) << "there are still " << Threads() << " threads";
+  return gone;
+}
+
+HostSize InprocTest::SizeOfHost() const {
+  const std::string maps = test::ReadFile(FolderOfHost() / "maps");
+  const std::string memory = test::ReadFile(FolderOfHost() / "smaps_rollup");
+  constexpr std::string_view kOwn = "Private_Dirty:";
+  return {.descriptors = Count(FolderOfHost() / "fd"),
+          .mebibytes = std::stoul(memory.substr(memory.find(kOwn) + kOwn.size())) >> 10,
+          .mappings = static_cast<size_t>(std::count(maps.begin(), maps.end(), '\n'))};
+}
+
+void InprocTest::ExpectNoLarger(const HostSize& before, const HostSize& allowed) const {
+  const HostSize after = SizeOfHost();
+  EXPECT_LE(after.descriptors, before.descriptors + allowed.descriptors);
+  EXPECT_LE(after.mappings, before.mappings + allowed.mappings);
+  EXPECT_LE(after.mebibytes, before.mebibytes + allowed.mebibytes);
+}
+
+size_t InprocTest::Count(const std::filesystem::path& directory) {
+  const std::filesystem::directory_iterator all(directory);
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+std::string InprocTest::Link(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::string target = std::filesystem::read_symlink(path, error).native();
+  EXPECT_FALSE(error) << path << ": " << error.message();
+  return target;
 }
 
 }  // namespace wasmoor::sandbox

@@ -1,5 +1,3 @@
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -8,18 +6,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <condition_variable>
 #include <csignal>
 #include <deque>
 #include <filesystem>
 #include <future>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "inproc/fixture.h"
+#include "support/http.h"
 #include "support/scratch.h"
 #include "wasmoor/os/fd.h"
 
@@ -28,14 +25,11 @@
 namespace wasmoor::sandbox {
 namespace {
 
-using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr uint32_t kKilled = 128 + SIGKILL;
 constexpr uint16_t kPort = 8080;
-constexpr size_t kOwnThreads = 3;
 constexpr uint64_t kMemory = 32 << 20;
 
 // A network namespace with a loopback device that is up, and a thread in it that asks. It ends with
@@ -72,9 +66,9 @@ class Network {
     Do([answer, sent, request = std::move(request)] {
       // Each by a thread of its own, which is in the namespace as this one is.
       std::thread([answer, sent, request] {
-        const os::Fd socket = Send(request);
+        const os::Fd socket = test::SendTo(kPort, request);
         sent->set_value();
-        answer->set_value(Receive(socket));
+        answer->set_value(test::ReceiveAll(socket));
       }).detach();
     });
     sent->get_future().wait();
@@ -100,27 +94,6 @@ class Network {
       what();
     }
   }
-  static os::Fd Send(const std::string& request) {
-    os::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(kPort);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-        ::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
-      socket.Close();
-    return socket;
-  }
-  static std::string Receive(const os::Fd& socket) {
-    if (!socket.valid()) return "(no connection)";
-    std::string reply;
-    std::array<char, 4096> part;
-    ssize_t size = 0;
-    while ((size = ::recv(socket.get(), part.data(), part.size(), 0)) > 0)
-      reply.append(part.data(), static_cast<size_t>(size));
-    return reply;
-  }
-
   std::string path_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -152,27 +125,10 @@ class InprocServerTest : public InprocTest {
     return container;
   }
   std::future<std::string> Send(const std::string& path) {
-    return network_->Ask("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    return network_->Ask(test::RequestFor(path));
   }
   // The host is told of nothing but by this thread, and goes on without.
   std::string Get(const std::string& path) { return Send(path).get(); }
-
-  uint32_t StatusAfter(Container& container, int signal) {
-    EXPECT_TRUE(container.first().Kill(signal));
-    const auto exit = WaitFor(container.first());
-    EXPECT_TRUE(exit) << exit.error().message();
-    return exit ? exit->status : 0;
-  }
-  cgroup::Stats StatsOf(Container& container) {
-    auto stats = Wait<cgroup::Stats>([&](auto done) { container.ReadStats(std::move(done)); });
-    EXPECT_TRUE(stats) << stats.error().message();
-    return *stats;
-  }
-  static size_t Count(const std::string& directory) {
-    const std::filesystem::directory_iterator all(directory);
-    return static_cast<size_t>(std::distance(begin(all), end(all)));
-  }
-  size_t Threads() const { return Count(fmt::format("/proc/{}/task", host())); }
 
   std::optional<Network> network_;
 };
@@ -194,10 +150,10 @@ TEST_F(InprocServerTest, ServesInItsPodsNetworkUntilItIsTerminated) {
   EXPECT_TRUE(WaitForOutput("web", "a line on stderr\n"));
   EXPECT_GT(StatsOf(*server).cpu->usage_ns, 0u);
   EXPECT_EQ(StatusAfter(*server, SIGTERM), 0u);
-  EXPECT_EQ(Get("/"), "(no connection)");
+  EXPECT_EQ(Get("/"), test::kNoConnection);
   EXPECT_TRUE(processes_->asked.empty());
   ASSERT_TRUE(End("web"));
-  EXPECT_TRUE(Until([&] { return Threads() <= kOwnThreads; })) << Threads();
+  WaitForThreads();
 }
 
 // A server's threads are its own: as jailed as the one that made them.
@@ -207,29 +163,24 @@ TEST_F(InprocServerTest, KeepsAllThreadsThatItMakesInItsJail) {
   Container* server = Serve("web", config);
   ASSERT_NE(server, nullptr);
   EXPECT_THAT(Get("/sleep/10"), HasSubstr("slept"));
-  const std::string task = fmt::format("/proc/{}/task/", host());
-  std::error_code ignored;
-  const auto link = [&](const std::string& thread, const char* name) {
-    return std::filesystem::read_symlink(task + thread + name, ignored).native();
-  };
-  const std::string own = std::to_string(server->first().info().pid);
-  int others = 0;
-  for (const auto& one : std::filesystem::directory_iterator(task)) {
-    const std::string thread = one.path().filename();
-    if (link(thread, "/ns/mnt") != link(own, "/ns/mnt")) continue;
-    ++others;
-    EXPECT_EQ(link(thread, "/ns/net"), link(own, "/ns/net"));
-    EXPECT_EQ(link(thread, "/root"), link(own, "/root"));
-    const std::string status = test::ReadFile(task + thread + "/status");
+  const auto own = TaskOf(*server);
+  int threads = 0;
+  for (const auto& one : std::filesystem::directory_iterator(FolderOfHost() / "task")) {
+    const auto& thread = one.path();
+    if (Link(thread / "ns/mnt") != Link(own / "ns/mnt")) continue;
+    ++threads;
+    EXPECT_EQ(Link(thread / "ns/net"), Link(own / "ns/net"));
+    EXPECT_EQ(Link(thread / "root"), Link(own / "root"));
+    const std::string status = test::ReadFile(thread / "status");
     EXPECT_THAT(status, AllOf(HasSubstr("CapPrm:\t0000000000000000"), HasSubstr("NoNewPrivs:\t1"),
                               HasSubstr("CapBnd:\t0000000000000000"), HasSubstr("Seccomp:\t2")));
     EXPECT_THAT(status, ::testing::ContainsRegex("Uid:\t[0-9]+\t[0-9]+\t[0-9]+\t1000\n"));
-    EXPECT_EQ(test::ReadFile(task + thread + "/cgroup"), test::ReadFile(task + own + "/cgroup"));
+    EXPECT_EQ(test::ReadFile(thread / "cgroup"), test::ReadFile(own / "cgroup"));
   }
-  EXPECT_EQ(others, 2);  // It, and the one that waits.
+  EXPECT_EQ(threads, 2);  // It, and the one that waits.
   EXPECT_EQ(StatusAfter(*server, SIGKILL), kKilled);
   ASSERT_TRUE(End("web"));
-  EXPECT_TRUE(Until([&] { return Threads() <= kOwnThreads; })) << Threads();
+  WaitForThreads();
 }
 
 TEST_F(InprocServerTest, LivesWithRequestsThatTrapAndSpin) {
@@ -272,9 +223,7 @@ TEST_F(InprocServerTest, AsksAnotherOfItsPod) {
 }
 
 TEST_F(InprocServerTest, SharesItsMemoryAmongItsRequests) {
-  Json config = Server("web-component");
-  config["linux"]["resources"]["memory"]["limit"] = kMemory;
-  Container* server = Serve("web", config);
+  Container* server = Serve("web", WithMemory(Server("web-component"), kMemory));
   ASSERT_NE(server, nullptr);
   auto slow = Send("/sleep/2000");
   EXPECT_THAT(Get("/"), StartsWith("HTTP/1.1 200 "));
@@ -300,12 +249,12 @@ TEST_F(InprocServerTest, LeavesNothingOfManyServers) {
       ASSERT_TRUE(End("web"));
       std::filesystem::remove_all(scratch_ / "web");
     }
-    EXPECT_TRUE(Until([&] { return Threads() <= kOwnThreads; })) << Threads();
+    WaitForThreads();
   };
   run();
-  const size_t descriptors = Count(fmt::format("/proc/{}/fd", host()));
+  const HostSize before = SizeOfHost();
   run();
-  EXPECT_LE(Count(fmt::format("/proc/{}/fd", host())), descriptors + 4);
+  ExpectNoLarger(before, {.descriptors = 4, .mebibytes = 8, .mappings = 100});
 }
 
 }  // namespace

@@ -7,48 +7,22 @@ io.containerd.wasmtimed.v1, beside which the daemon's is; GUESTS the folder with
 run here.
 """
 
-import contextlib
 import os
 import pathlib
-import re
 import signal
-import sys
-import unittest
 
-import running_daemon  # First: it says where the others are.
+import containerd_case  # First: it says where the others are.
 
 import apart
 import daemon
 import lifecycle
 import stand
+from containerd_case import host, setUpModule, start_host, tearDownModule  # noqa: F401
 from played import GROUP, until
+from running_daemon import USUAL
+from stand import containerd
 
-RUNTIME = "io.containerd.wasmtimed.v1"
 SLEEPS = ((stand.NATIVE, ("sleep", "1000")), (stand.WASM, ("/sleep.wasm",)))
-
-host = None  # The daemon of this run.
-
-
-def setUpModule():
-    start_host()
-
-
-def tearDownModule():
-    # containerd has what is left of each task removed when nobody serves it any more.
-    if host.process.poll() is not None:
-        print(f"the daemon ended with {host.process.returncode}: {host.log()[-3000:]}", file=sys.stderr)
-    host.stop()
-
-
-def start_host():
-    global host
-    host = running_daemon.Daemon(pathlib.Path(sys.argv[2]).resolve().parent / "containerd-wasmtimed",
-                                 stand.here.scratch / "wasmtimed.log")
-
-
-def containerd():
-    return stand.here.containerd
-
 
 def bundle(name):
     return next(pathlib.Path("/run/containerd/io.containerd.runtime.v2.task").glob(f"*/{name}"))
@@ -63,32 +37,14 @@ class WasmTest(lifecycle.WasmTest):
     pass
 
 
-class NodeTest(unittest.TestCase):
-    def setUp(self):
-        self.name = re.sub(r"\W", "-", self.id().rpartition(".")[2]).lower()[:60]
-        self.addCleanup(self.remove, self.name)
-
-    @staticmethod
-    def remove(name):
-        if containerd().status(name):
-            containerd().try_ctr("task", "delete", "--force", name)
-        containerd().try_ctr("container", "rm", name)
-
-    def start(self, image, *words, options=(), name=""):
-        name = name or self.name
-        self.addCleanup(self.remove, name)
-        containerd().ctr(*containerd().run_words(image, name, *words, options=("--detach", *options)))
-
-    def pid(self, name=""):
-        return int(re.search(rf"^{name or self.name}\s+(\d+)", containerd().ctr("task", "ls"), re.MULTILINE)[1])
-
+class NodeTest(lifecycle.ContainerTest):
     def test_a_container_is_a_child_of_the_daemon_and_has_no_shim(self):
         for image, words in SLEEPS:
             with self.subTest(image):
                 name = self.name + image[15:18]
                 self.start(image, *words, name=name)
                 status = pathlib.Path(f"/proc/{self.pid(name)}/status").read_text()
-                self.assertIn(f"\nPPid:\t{host.pid}\n", status)
+                self.assertIn(f"\nPPid:\t{host().pid}\n", status)
                 self.assertEqual([words for words in apart.processes() if "containerd-shim" in words], [])
 
     def test_a_second_container_of_a_pod_is_in_its_sandbox(self):
@@ -98,33 +54,33 @@ class NodeTest(unittest.TestCase):
         addresses = {(bundle(name) / "address").read_text() for name in (self.name, f"{self.name}-2")}
         self.assertEqual(len(addresses), 1)
         # One lives on when the other is gone.
-        self.remove(self.name)
+        containerd().remove(self.name)
         self.assertEqual(containerd().status(f"{self.name}-2"), "RUNNING")
-        self.remove(f"{self.name}-2")
-        until(lambda: not any(self.name in one for one in host.sandboxes()), "the sandbox is gone")
+        containerd().remove(f"{self.name}-2")
+        until(lambda: not any(self.name in one for one in host().sandboxes()), "the sandbox is gone")
 
     def test_without_the_daemon_a_start_says_how_it_is_started(self):
-        host.stop()
+        host().stop()
         self.addCleanup(start_host)
         done = containerd().run(stand.WASM, self.name, "/hello.wasm")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("systemctl start containerd-wasmtimed", done.stderr)
-        self.assertIn(str(running_daemon.USUAL), done.stderr)
+        self.assertIn(str(USUAL), done.stderr)
 
     def test_a_daemon_that_ends_ends_its_containers_and_another_makes_new_ones(self):
-        self.addCleanup(lambda: host.process.poll() is not None and start_host())
+        self.addCleanup(lambda: host().process.poll() is not None and start_host())
         for by in (signal.SIGTERM, signal.SIGKILL):
             for image, words in SLEEPS:
                 with self.subTest(by=by, image=image):
                     name = f"{self.name}-{by}-{image[15:18]}"
                     self.start(image, *words, name=name)
                     pid = self.pid(name)
-                    host.stop(by)
+                    host().stop(by)
                     until(lambda: not containerd().status(name).startswith("RUNNING"), "containerd knows", 20)
                     # Who has no parent any more is this process's to reap.
                     until(lambda: apart.processes() and not os.path.exists(f"/proc/{pid}"), "its process is gone", 20)
                     start_host()
-                    self.remove(name)
+                    containerd().remove(name)
                     done = containerd().run(image, name, *(("/hello.wasm",) if image == stand.WASM else ("true",)))
                     self.assertEqual(done.returncode, 0, done.stderr)
 
@@ -137,7 +93,7 @@ class NodeTest(unittest.TestCase):
         self.addCleanup(events.close)
         log = containerd().log()
         for _ in range(3):
-            host.upgrade()
+            host().upgrade()
             self.assertEqual([self.pid(name) for name in names], pids)
             for name, words in zip(names, (("true",), ("/hello.wasm",))):
                 self.assertEqual(containerd().try_ctr("task", "exec", "--exec-id", f"{name}-exec", name,
@@ -180,4 +136,4 @@ class NodeTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    stand.main(__doc__, shim=RUNTIME)
+    containerd_case.main(__doc__)

@@ -27,6 +27,7 @@ import played
 import ttrpc
 from daemon_case import NOT_FOUND
 from played import until
+from proc import descriptors
 from running_daemon import USUAL
 
 GUESTS = ("hello", "sleep", "exit42")
@@ -143,8 +144,7 @@ class ObserveTest(daemon_case.DaemonTest):
             self.assertGreater(self.metric(f'wasmoor_process_resident_memory_bytes{{process="{process}"}}'), 1 << 20)
 
     def test_it_is_observed_at_all_places_and_by_nobody_unless_it_is_told_so(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+        with socket.create_server(("127.0.0.1", 0)) as free:
             address = f"127.0.0.1:{free.getsockname()[1]}"
         path = self.folder / "observe.sock"
         config = self.folder / "wasmtimed.toml"
@@ -163,9 +163,7 @@ class ObserveTest(daemon_case.DaemonTest):
             get(address, "/healthz")
 
     def test_a_place_that_cannot_be_had_is_refused(self):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
             address = f"127.0.0.1:{taken.getsockname()[1]}"
             self.assertRegex(self.fails("--observe", address), f"metrics and health: .*{address}")
         self.assertIn("--observe: must be ADDRESS:PORT", self.fails("--observe", "relative.sock"))
@@ -194,9 +192,7 @@ class ObserveTest(daemon_case.DaemonTest):
         self.assertEqual([span.get("status", {}).get("code", 0) for span in spans], [0, 0, 2])
 
     def test_it_is_not_ready_while_it_ends_and_ends_without_a_collector_that_hangs(self):
-        with socket.socket() as hanging:
-            hanging.bind(("127.0.0.1", 0))
-            hanging.listen()
+        with socket.create_server(("127.0.0.1", 0)) as hanging:
             daemon = self.observed(environment={
                 "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{hanging.getsockname()[1]}"})
             self.running()
@@ -282,8 +278,10 @@ class ShimTest(daemon_case.DaemonTest):
         with socket.socket(socket.AF_UNIX) as hanging:
             hanging.bind(str(USUAL))
             hanging.listen()
-            self.assertIn("containerd-wasmtimed", self.start_fails())
-        USUAL.unlink()
+            try:
+                self.assertIn("containerd-wasmtimed", self.start_fails())
+            finally:
+                USUAL.unlink()
 
     def test_options_say_where_the_daemon_is(self):
         listen = self.folder / "m.sock"
@@ -316,14 +314,14 @@ class ShimTest(daemon_case.DaemonTest):
 class OperatorTest(daemon_case.DaemonTest):
     def test_garbage_on_its_socket_disturbs_nobody(self):
         daemon = self.serve()
-        descriptors = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+        before = descriptors(daemon.pid)
         for garbage in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"\xff" * 100, b"\0\0\0\4\0\0\0\1\1\0abcd"):
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(USUAL))
                 with contextlib.suppress(BrokenPipeError):
                     client.sendall(garbage)
                 self.assertTrue(daemon.ask("Create", {1: "ns", 2: "pod", 4: "/"})[1])
-        until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= descriptors + 4, "their descriptors are closed")
+        until(lambda: descriptors(daemon.pid) <= before + 4, "their descriptors are closed")
 
     def test_a_second_daemon_is_refused(self):
         self.serve()
@@ -388,8 +386,7 @@ class OperatorTest(daemon_case.DaemonTest):
             wrapper.write_text(f'#!/bin/sh\nexec 3<&{listening.fileno()}\n'
                                f'LISTEN_PID=$$ LISTEN_FDS=1 exec {daemon_case.daemon_program()} "$@"\n')
             wrapper.chmod(0o700)
-            daemon = running_daemon.Daemon(wrapper, self.folder / "log", listen=listen, inherit=(listening.fileno(),))
-            self.daemons.append(daemon)
+            daemon = self.serve(program=wrapper, listen=listen, inherit=(listening.fileno(),))
         self.assertTrue(daemon.ask("Create", {1: "ns", 2: "pod", 4: "/"})[1])
         self.assertFalse(USUAL.exists())
 

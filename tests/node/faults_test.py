@@ -24,8 +24,8 @@ import faults
 import played
 import ttrpc
 from alone import SLEEP
-from daemon_case import descriptors, memory, threads
 from played import RUNNING, until
+from proc import descriptors, memory, threads
 from running_daemon import MANAGER, STATE, USUAL
 
 GUESTS = ("cat", "exit42", "hello", "sleep")
@@ -42,8 +42,7 @@ class HeldTest(daemon_case.DaemonTest):
         super().setUp()
         self.daemon = self.serve()
         self.other = self.running(namespace="other")
-        # What follows is no namespace's.
-        self.host = int(pathlib.Path(f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children").read_text().split()[0])
+        self.host, = self.daemon.hosts()  # Guests of all namespaces are in one.
 
     def tearDown(self):
         try:
@@ -342,20 +341,17 @@ class DiskTest(HeldTest, faults.Living):
     @contextlib.contextmanager
     def full(self, folder):
         """A file system without room."""
-        with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as filler:
-            while True:
-                filler.write(b"x" * 4096)
-        numbers = []
+        fillers = [faults.fill(folder)]
         with contextlib.suppress(OSError):
             for number in range(100_000):
-                (folder / f"filler{number}").touch()
-                numbers.append(number)
+                path = folder / f"filler{number}"
+                path.touch()
+                fillers.append(path)
         try:
             yield
         finally:
-            (folder / "filler").unlink()
-            for number in numbers:
-                (folder / f"filler{number}").unlink()
+            for path in fillers:
+                path.unlink()
 
     def test_a_full_state_directory_is_told_of_and_room_is_enough_again(self):
         place = self.place()

@@ -10,58 +10,16 @@ import contextlib
 import os
 import pathlib
 import signal
-import sys
-import unittest
 
-import running_daemon  # First: it says where the others are.
+import containerd_case  # First: it says where the others are.
 
-import apart
 import killing
+import proc
 import stand
-from killing import containerd
+from containerd_case import host, setUpModule, start_host, tearDownModule  # noqa: F401
 from played import GROUP, until
-
-RUNTIME = "io.containerd.wasmtimed.v1"
-
-host = None  # The daemon of this run.
-
-
-def start_daemon():
-    global host
-    host = running_daemon.Daemon(pathlib.Path(sys.argv[2]).resolve().parent / "containerd-wasmtimed",
-                                 stand.here.scratch / "wasmtimed.log")
-
-
-def setUpModule():
-    start_daemon()
-
-
-def tearDownModule():
-    if host.process.poll() is not None:
-        print(f"the daemon ended with {host.process.returncode}: {host.log()[-3000:]}", file=sys.stderr)
-    host.stop()
-
-
-def processes_below(pid):
-    """Its children."""
-    found = []
-    for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # It has ended meanwhile.
-            name, _, rest = entry.read_text().rpartition(")")
-            state, parent = rest.split()[:2]
-            if int(parent) == pid and state != "Z":
-                found.append(int(name.split()[0]))
-    return found
-
-
-def hosts():
-    """The processes in which guests are threads."""
-    found = []
-    for pid in processes_below(host.pid):
-        with contextlib.suppress(OSError):
-            if b"\0host-guests\0" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return found
+from running_daemon import STATE
+from stand import containerd
 
 
 class KillTest(killing.KillTest):
@@ -76,15 +34,6 @@ class KillTest(killing.KillTest):
         # Two of six, one of each kind, are in one pod.
         return ("--annotation", f"{GROUP}=kill-pod-{self.groups}") if number < 2 else ()
 
-    def processes_of(self, name):
-        """What is in a container's control group."""
-        found = {}
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if f"/{name}\n" in (entry / "cgroup").read_text():
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes()
-        return found
-
     def is_alive(self, name, pid):
         # A guest's is the number of a thread.
         return pathlib.Path(f"/proc/{pid}/stat").exists()
@@ -94,7 +43,7 @@ class KillTest(killing.KillTest):
         for image, words in ((stand.WASM, ("/hello.wasm",)), (stand.NATIVE, ("echo", "hello"))):
             self.runs(image, f"kill-next-{number}-{image[15:18]}", words)
         # One that a killed containerd has forgotten before it used it goes after three looks of ten seconds.
-        until(lambda: not host.sandboxes(), "no sandbox is left", 45)
+        until(lambda: not host().sandboxes(), "no sandbox is left", 45)
 
     def runs(self, image, name, words):
         """A containerd that was killed itself may fail once: a snapshot that it has not noted down is in the way."""
@@ -105,44 +54,42 @@ class KillTest(killing.KillTest):
 
     def remains(self, names):
         left = super().remains(names)
-        left += [str(path) for path in (running_daemon.STATE / "s").glob("*")]
+        left += [str(path) for path in (STATE / "s").glob("*")]
         # The daemon, its host, and nothing else of a container's.
-        left += [str(pid) for pid in processes_below(host.pid) if pid not in hosts()]
+        hosts = host().hosts()
+        left += [str(pid) for pid in proc.children(host().pid) if pid not in hosts]
         return left
 
     def test_the_daemon_is_killed_at_any_moment(self):
         for _ in self.each_moment("daemon"):
-            host.stop(signal.SIGKILL)
-            start_daemon()
+            host().stop(signal.SIGKILL)
+            start_host()
 
     def test_the_host_of_guests_is_killed_at_any_moment(self):
-        daemon = host.pid
         for _ in self.each_moment("host"):
             # One that has died a moment ago may have no successor yet.
-            for pid in until(hosts, "there is a host"):
+            for pid in until(host().hosts, "there is a host"):
                 os.kill(pid, signal.SIGKILL)
-        self.assertEqual((host.pid, host.process.poll()), (daemon, None))
+        self.assertIsNone(host().process.poll())
 
     def test_a_container_is_killed_at_any_moment(self):
-        daemon = host.pid
         for names in self.each_moment("container"):
             for name in names:
                 pid, _ = self.view(name)
                 # A guest is no process: there its whole host would be killed.
-                if pid and pid in processes_below(host.pid):
+                if pid in proc.children(host().pid):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 elif pid:
                     containerd().try_ctr("task", "kill", "--signal", "SIGKILL", name)
-        self.assertEqual((host.pid, host.process.poll()), (daemon, None))
+        self.assertIsNone(host().process.poll())
 
     def test_containerd_is_killed_at_any_moment(self):
-        daemon = host.pid
         for _ in self.each_moment("containerd"):
             containerd().stop_daemon(signal.SIGKILL)
             containerd().start_daemon()
-        self.assertEqual((host.pid, host.process.poll()), (daemon, None))
+        self.assertIsNone(host().process.poll())
 
 
 if __name__ == "__main__":
-    stand.main(__doc__, shim=RUNTIME)
+    containerd_case.main(__doc__)

@@ -6,82 +6,46 @@ sandbox service, and by the daemon's sandbox controller.
 As ctr_test.py. Pods without a pause container need containerd 2.
 """
 
-import pathlib
 import signal
-import sys
 import unittest
 
-import running_daemon  # First: it says where the others are.
+import containerd_case  # First: it says where the others are.
 
 import pods_test
 import stand
+from containerd_case import RUNTIME, host, setUpModule, start_host, tearDownModule  # noqa: F401
 from played import until
-from pods_test import PodTest, WASM_IMAGE, WithoutPauseTest, cri, processes_of
+from pods_test import PodTest, WASM_IMAGE, WithoutPauseTest, processes_of
+from running_daemon import STATE
 
-RUNTIME = "io.containerd.wasmtimed.v1"
-CONFIG = {
-    "debian": f"""version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{stand.PAUSE}"
-  restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wasmtimed]
-  runtime_type = "{RUNTIME}"
-""",
-    "current": f"""version = 3
-[proxy_plugins.wasm]
+SANDBOXERS = {"wasmtimed": "podsandbox", "wasmtimed-sandbox": "shim", "wasmtimed-controller": "wasm"}
+CONTROLLER = f"""[proxy_plugins.wasm]
   type = 'sandbox'
-  address = '{running_daemon.STATE}/controller.sock'
-[plugins.'io.containerd.cri.v1.runtime']
-  restrict_oom_score_adj = true
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = '{stand.PAUSE}'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtimed]
-  runtime_type = '{RUNTIME}'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtimed-sandbox]
-  runtime_type = '{RUNTIME}'
-  sandboxer = 'shim'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtimed-controller]
-  runtime_type = '{RUNTIME}'
-  sandboxer = 'wasm'
-"""}
-
-host = None  # The daemon of this run.
+  address = '{STATE}/controller.sock'
+"""
 
 
-def setUpModule():
-    start_host()
-
-
-def start_host():
-    global host
-    host = running_daemon.Daemon(pathlib.Path(sys.argv[2]).resolve().parent / "containerd-wasmtimed",
-                                 stand.here.scratch / "wasmtimed.log")
-
-
-def tearDownModule():
-    host.stop()
+def configuration(which, _):
+    return pods_test.configuration(which, RUNTIME, SANDBOXERS, "" if which == "debian" else CONTROLLER)
 
 
 class HeldTest(PodTest):
     def setUp(self):
         # After the pod has been removed.
-        self.addCleanup(lambda: until(lambda: not host.sandboxes(), "the sandbox is gone"))
+        self.addCleanup(lambda: until(lambda: not host().sandboxes(), "the sandbox is gone"))
         super().setUp()
 
     def test_a_wasm_container_runs_beside_an_ordinary_one_in_one_shim(self):
         self.pod.start("wasm", WASM_IMAGE, ["/sleep.wasm"])
         self.pod.start("native", stand.NATIVE, ["sleep", "1000"])
         self.assertEqual(processes_of("containerd-shim"), [])
-        self.assertEqual(len(host.sandboxes()), 1)
-
+        self.assertEqual(len(host().sandboxes()), 1)
 
     def test_the_pod_outlives_an_upgrade_of_the_daemon(self):
         wasm = self.pod.start("wasm", WASM_IMAGE, ["/sleep.wasm"])
         native = self.pod.start("native", stand.NATIVE, ["sleep", "1000"])
         for _ in range(2):
-            host.upgrade()
+            host().upgrade()
             self.assertEqual(self.pod.execute(wasm, ["/hello.wasm"]), (0, "Hello from wasm!\n"))
             self.assertEqual(self.pod.execute(native, ["echo", "hello"]), (0, "hello\n"))
             self.assertTrue(self.pod.is_ready())
@@ -105,7 +69,7 @@ class ControllerTest(HeldTest, WithoutPauseTest, unittest.TestCase):
     def test_a_pod_is_there_again_after_the_daemon_was_killed(self):
         containers = [self.pod.start("wasm", WASM_IMAGE, ["/sleep.wasm"]),
                       self.pod.start("native", stand.NATIVE, ["sleep", "1000"])]
-        host.stop(signal.SIGKILL)
+        host().stop(signal.SIGKILL)
         start_host()
         for container in containers:
             self.assertIn(self.pod.exit_code(container), (128 + signal.SIGKILL, 255))
@@ -118,8 +82,8 @@ class ControllerTest(HeldTest, WithoutPauseTest, unittest.TestCase):
 
 
 # Those that are written once are no tests of this module.
-del pods_test, PodTest, WithoutPauseTest, HeldTest
+del PodTest, WithoutPauseTest, HeldTest
 
 if __name__ == "__main__":
     stand.APPLETS += ("touch",)
-    stand.main(__doc__, namespace="k8s.io", config=lambda which, _: CONFIG[which], shim=RUNTIME)
+    containerd_case.main(__doc__, namespace="k8s.io", config=configuration)

@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support"),
                 *(str(ROOT / "tests" / "e2e_containers" / name) for name in ("containerd", "shim"))]
 
+import proc  # noqa: E402
 import ttrpc  # noqa: E402
 from played import until  # noqa: E402
 
@@ -18,11 +19,17 @@ USUAL = pathlib.Path("/run/io.containerd.wasmwasi.v1/manager.sock")
 STATE = pathlib.Path("/run/wasmoor/wasmtimed")
 
 
+def beside(shim):
+    """The executable of the daemon that a shim asks."""
+    return pathlib.Path(shim).resolve().parent / "containerd-wasmtimed"
+
+
 class Daemon:
     """`program` is the executable, `log` the file that it appends to. It serves when this has been made."""
 
     def __init__(self, program, log, *flags, listen=USUAL, environment=None, inherit=()):
         self.program, self.listen, self._log = program, pathlib.Path(listen), pathlib.Path(log)
+        self._ends_with = 0
         self._begin = self._log.stat().st_size if self._log.exists() else 0
         with open(self._log, "ab") as file:
             self.process = subprocess.Popen(
@@ -36,6 +43,10 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
+    def hosts(self):
+        """The processes in which its guests are threads."""
+        return [pid for pid in proc.children(self.pid) if "host-guests" in proc.words(pid)]
+
     def log(self):
         """What this one has logged."""
         with open(self._log, errors="replace", encoding="utf-8") as file:
@@ -45,8 +56,13 @@ class Daemon:
     def stop(self, by=signal.SIGTERM):
         """Its exit status."""
         if self.process.poll() is None:
+            self._ends_with = -by if by == signal.SIGKILL else 0
             self.process.send_signal(by)
         return self.process.wait(30)
+
+    def has_ended_well(self):
+        """It has ended, and because it was told to."""
+        return self.process.poll() == self._ends_with
 
     def upgrade(self):
         """Its program goes on as it is installed now."""

@@ -8,17 +8,14 @@ guests. Exit status 77: cannot run here.
 
 import json
 import os
-import pathlib
 import shutil
 import signal
 import socket
-import subprocess
 import threading
 
-import running_daemon  # First: it says where the others are.
+import daemon_case  # First: it says where the others are.
 
 import alone
-import daemon_case
 import played
 import ttrpc
 from played import until
@@ -77,11 +74,11 @@ class UpgradeTest(daemon_case.DaemonTest):
     def test_new_containers_have_another_host_and_the_old_one_ends_with_its_last_guest(self):
         daemon = self.serve()
         old = self.running(["/sleep.wasm"], group=self.name)
-        hosts = set(self.hosts(daemon))
+        hosts = set(daemon.hosts())
         self.assertEqual(len(hosts), 1)
         self.upgraded(daemon)
         new = self.running(["/sleep.wasm"], group=self.name)
-        self.assertEqual(len(self.hosts(daemon)), 2)
+        self.assertEqual(len(daemon.hosts()), 2)
         # In a container of before a second guest starts where the first one is.
         old.add_exec("second", ["/exit42.wasm"])
         old.start("second")
@@ -90,15 +87,8 @@ class UpgradeTest(daemon_case.DaemonTest):
         old.kill(signal.SIGKILL)
         old.wait()
         old.delete()
-        until(lambda: not hosts & set(self.hosts(daemon)), "the old host ends")
+        until(lambda: not hosts & set(daemon.hosts()), "the old host ends")
         self.assertEqual(new.state(), played.RUNNING)
-
-    @staticmethod
-    def hosts(daemon):
-        """The processes of its guests."""
-        children = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
-        return [int(child) for child in children
-                if b"\0host-guests\0" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
 
     def test_a_deadline_ends_the_guests_of_before(self):
         config = self.folder / "wasmtimed.toml"
@@ -186,9 +176,9 @@ class UpgradeTest(daemon_case.DaemonTest):
         def work(number):
             while not stop.is_set():
                 try:
-                    task = self.playing(["/exit42.wasm"], f"{number}-{len(done)}")
-                    if task != 42:
-                        failures.append(f"ended with {task}")
+                    status = self.playing(["/exit42.wasm"], f"{number}-{len(done)}")
+                    if status != 42:
+                        failures.append(f"ended with {status}")
                     done.append(1)
                 except Exception as error:  # Whatever it is, it is a task that failed.
                     failures.append(repr(error))
@@ -207,7 +197,7 @@ class UpgradeTest(daemon_case.DaemonTest):
         self.assertEqual(failures, [])
 
     def playing(self, words, name):
-        """Over the life of a task; its status."""
+        """The status of a task at the end of its life."""
         identifier, bundle = self.bundle(words, name)
         with ttrpc.Client(alone.shim.start(identifier, bundle)) as client:
             task = played.Task(client, identifier, bundle)
@@ -220,8 +210,7 @@ class UpgradeTest(daemon_case.DaemonTest):
     def test_a_program_that_cannot_go_on_changes_nothing(self):
         program = self.folder / "containerd-wasmtimed"
         shutil.copy2(daemon_case.daemon_program(), program)
-        daemon = running_daemon.Daemon(program, self.folder / "log")
-        self.daemons.append(daemon)
+        daemon = self.serve(program=program)
         task = self.running(["/sleep.wasm"])
         for name, content, said in (("a program that fails", "#!/bin/sh\nexit 3\n", "status 3"),
                                     ("one that is another", "#!/bin/sh\necho hello\n", "cannot go on"),
@@ -231,10 +220,7 @@ class UpgradeTest(daemon_case.DaemonTest):
                 if content is not None:
                     program.write_text(content)
                     program.chmod(0o755)
-                done = subprocess.run([daemon_case.daemon_program(), "--upgrade"], capture_output=True, text=True,
-                                      timeout=60, check=False)
-                self.assertEqual(done.returncode, 1)
-                self.assertIn(said, done.stderr)
+                self.assertIn(said, self.fails("--upgrade"))
                 self.assertEqual(task.state(), played.RUNNING)
         program.unlink(missing_ok=True)
         shutil.copy2(daemon_case.daemon_program(), program)
@@ -244,17 +230,12 @@ class UpgradeTest(daemon_case.DaemonTest):
     def test_settings_that_are_wrong_by_now_are_found_before(self):
         config = self.folder / "wasmtimed.toml"
         config.write_text("")
-        daemon = self.serve("--config", config)
+        self.serve("--config", config)
         task = self.running(["/sleep.wasm"])
         config.write_text("log.level = 'loud'\n")
-        done = subprocess.run([daemon.program, "--upgrade"], capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("--check", done.stderr)
+        self.assertIn("--check", self.fails("--upgrade"))
         self.assertEqual(task.state(), played.RUNNING)
-        checked = subprocess.run([daemon.program, "--config", config, "--check"], capture_output=True, text=True,
-                                 timeout=60, check=False)
-        self.assertEqual(checked.returncode, 1)
-        self.assertIn("log.level", checked.stderr)
+        self.assertIn("log.level", self.fails("--config", config, "--check"))
 
     def test_half_a_request_and_garbage_are_taken_along(self):
         daemon = self.serve()
@@ -278,10 +259,7 @@ class UpgradeTest(daemon_case.DaemonTest):
         self.assertEqual(task.state(), played.RUNNING)
 
     def test_without_a_daemon_it_says_so(self):
-        done = subprocess.run([daemon_case.daemon_program(), "--upgrade"], capture_output=True, text=True, timeout=60,
-                              check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, "no daemon answers at .*manager.sock")
+        self.assertRegex(self.fails("--upgrade"), "no daemon answers at .*manager.sock")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ namespace wasmoor::test {
 class Child {
  public:
   template <typename Body>
-  explicit Child(Body body) : pid_(::fork()) {
+  explicit Child(const Body& body) : pid_(::fork()) {
     if (pid_ != 0) return;
     int status = 0;
     if constexpr (std::is_void_v<std::invoke_result_t<Body>>) {

@@ -140,12 +140,8 @@ TEST_P(ManyComponentsTest, StopEndsALoopAndASleep) {
   const auto module = Load(kComponent);
   for (const std::string_view call : {std::string_view("loop()"), kForever}) {
     Guest guest = New(*module);
-    std::thread stopper([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(30));
-      guest.instance->Stop(SIGTERM);
-    });
+    const Meanwhile meanwhile([&] { guest.instance->Stop(SIGTERM); });
     EXPECT_THAT(guest.Invoke(std::string(call)), SignaledBy(SIGTERM)) << call;
-    stopper.join();
   }
 }
 
@@ -156,12 +152,8 @@ TEST_P(ManyComponentsTest, StopEndsAReadOfAPipeThatStaysSilent) {
   options.grants.arguments = {"cat"};
   options.grants.standard_input = std::move(input.read);
   Guest guest = New(GuestFile("cat-component"), std::move(options));
-  std::thread stopper([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(30));
-    guest.instance->Stop(SIGINT);
-  });
+  const Meanwhile meanwhile([&] { guest.instance->Stop(SIGINT); });
   EXPECT_THAT(Must(guest.Run()), SignaledBy(SIGINT));
-  stopper.join();
 }
 
 TEST_P(ManyComponentsTest, AStoppedSleeperDisturbsNoOther) {

@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <thread>
 
@@ -32,23 +31,6 @@ Outcome Block(Call& call) {
   }
   return Outcome::kStopped;
 }
-
-// Calls `act` when the guest is inside a host function, or after a while if it never is.
-class Meanwhile {
- public:
-  explicit Meanwhile(std::function<void()> act)
-      : thread_([this, act = std::move(act)] {
-          for (int i = 0; i < 20 && !inside_; ++i) std::this_thread::sleep_for(milliseconds(1));
-          std::this_thread::sleep_for(milliseconds(5));
-          act();
-        }) {}
-  ~Meanwhile() { thread_.join(); }
-  void Inside() { inside_ = true; }
-
- private:
-  std::atomic<bool> inside_ = false;
-  std::thread thread_;
-};
 
 class StopTest : public EngineTest {
  protected:

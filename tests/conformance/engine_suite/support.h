@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "wasmoor/hostcall/function.h"
@@ -152,6 +154,21 @@ uint64_t ResidentBytes();  // Of this process.
 inline wasm::Clock::time_point In(std::chrono::milliseconds time) {
   return wasm::Clock::now() + time;
 }
+// Calls `act` on a thread of its own, once a guest that is started meanwhile has usually begun;
+// ends with that.
+class Meanwhile {
+ public:
+  explicit Meanwhile(std::function<void()> act)
+      : thread_([act = std::move(act)] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(25));
+          act();
+        }) {}
+  ~Meanwhile() { thread_.join(); }
+
+ private:
+  std::thread thread_;
+};
+
 // More than any test's guest takes to end when it must, on a slow and busy machine.
 inline constexpr std::chrono::seconds kGenerous{20};
 

@@ -19,14 +19,12 @@ except ImportError:
 DOCUMENT = stand.ROOT / "docs" / "containerd-runc.md"
 DOCUMENTED = "/usr/local/bin/wasmoor-runtime"
 
-VERSION = {"debian": 2, "current": 3}  # Of the configuration's format.
-
 
 def documented_configuration(which, runtime):
     blocks = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
-    ours = [block for block in blocks if block.startswith(f"version = {VERSION[which]}\n")]
+    ours = [block for block in blocks if block.startswith(f"version = {stand.VERSION[which]}\n")]
     if len(ours) != 1 or DOCUMENTED not in ours[0]:
-        raise AssertionError(f"{DOCUMENT} has no configuration of version {VERSION[which]} that names {DOCUMENTED}")
+        raise AssertionError(f"{DOCUMENT} has no configuration of version {stand.VERSION[which]} that names {DOCUMENTED}")
     return ours[0].replace(DOCUMENTED, str(runtime)) + stand.FOR_PODS[which]
 
 

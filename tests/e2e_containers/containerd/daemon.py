@@ -98,6 +98,16 @@ class Containerd:
         """Runs a container to its end; `image` is NAME or NAME@PLATFORM."""
         return self._until_heard(lambda _: self.run_words(image, name, *words, options=("--rm", *options)))
 
+    def run_detached(self, image, name, *words, options=()):
+        """Starts a container that goes on running."""
+        self.ctr(*self.run_words(image, name, *words, options=("--detach", *options)))
+
+    def remove(self, name):
+        """A container with its task, whichever of them there is."""
+        if self.status(name):
+            self.try_ctr("task", "delete", "--force", name)
+        self.try_ctr("container", "rm", name)
+
     def execute(self, name, *words):
         """Runs another program in a container to its end."""
         return self._until_heard(lambda attempt: ("task", "exec", "--exec-id", f"e{attempt}", name, *words))
@@ -114,10 +124,13 @@ class Containerd:
         """What `ctr words...` prints to a terminal, on which `typed` is typed."""
         return terminal.run(self._command(words), self._environment, typed)
 
+    def task(self, name):
+        """The pid and the status of a task, which is RUNNING, PAUSED, STOPPED; 0 and "" if there is none."""
+        found = re.search(rf"^{re.escape(name)}\s+(\d+)\s+(\w+)", self.ctr("task", "ls"), re.MULTILINE)
+        return (int(found[1]), found[2]) if found else (0, "")
+
     def status(self, name):
-        """Of a task: RUNNING, PAUSED, STOPPED; empty if there is none."""
-        found = re.search(rf"^{re.escape(name)}\s+\d+\s+(\w+)", self.ctr("task", "ls"), re.MULTILINE)
-        return found[1] if found else ""
+        return self.task(name)[1]
 
     def wait_for_status(self, name, status):
         end = time.monotonic() + 10

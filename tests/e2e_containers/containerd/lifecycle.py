@@ -1,4 +1,5 @@
-"""Containers of both kinds over their lives, whatever runtime containerd has them made by."""
+"""Containers of both kinds over their lives, whatever runtime containerd has them made by; and what tests have in common
+that make some of their own."""
 
 import re
 import unittest
@@ -6,10 +7,24 @@ import unittest
 import stand  # First: it says where the others are.
 
 import daemon
+from stand import containerd
 
 
-def containerd():
-    return stand.here.containerd
+class ContainerTest(unittest.TestCase):
+    """Has a container by its name, and others."""
+
+    def setUp(self):
+        self.name = re.sub(r"\W", "-", self.id().rpartition(".")[2]).lower()[:60]
+        self.addCleanup(containerd().remove, self.name)
+
+    def start(self, image, *words, options=(), name=""):
+        """A container that goes on running."""
+        if name:
+            self.addCleanup(containerd().remove, name)
+        containerd().run_detached(image, name or self.name, *words, options=options)
+
+    def pid(self, name=""):
+        return containerd().task(name or self.name)[0]
 
 
 class Lifecycle:
@@ -21,15 +36,9 @@ class Lifecycle:
 
     def start(self, *options):
         name = self.name()
-        self.addCleanup(self.remove, name)
-        containerd().ctr(*containerd().run_words(self.image, name, *self.sleeper, options=("--detach", *options)))
+        self.addCleanup(containerd().remove, name)
+        containerd().run_detached(self.image, name, *self.sleeper, options=options)
         return name
-
-    @staticmethod
-    def remove(name):
-        if containerd().status(name):
-            containerd().try_ctr("task", "delete", "--force", name)
-        containerd().try_ctr("container", "rm", name)
 
     def kill(self, name, signal):
         containerd().ctr("task", "kill", "-s", signal, name)
@@ -144,9 +153,8 @@ class NativeTest(Lifecycle, unittest.TestCase):
 
     def test_kill_all_ends_its_children_too(self):
         name = self.name()
-        self.addCleanup(self.remove, name)
-        script = "sleep 1000 & sleep 1001 & wait"
-        containerd().ctr(*containerd().run_words(stand.NATIVE, name, "sh", "-c", script, options=("--detach",)))
+        self.addCleanup(containerd().remove, name)
+        containerd().run_detached(stand.NATIVE, name, "sh", "-c", "sleep 1000 & sleep 1001 & wait")
         containerd().ctr("task", "kill", "--all", "-s", "KILL", name)
         containerd().wait_for_status(name, "STOPPED")
         self.assertEqual([words for words in stand.apart.processes() if "sleep 100" in words], [])
@@ -195,6 +203,6 @@ class WasmTest(Lifecycle, unittest.TestCase):
         for guest in ("/sleep.wasm", "/loop.wasm"):
             with self.subTest(guest):
                 name = self.name() + guest[1:5]
-                self.addCleanup(self.remove, name)
-                containerd().ctr(*containerd().run_words(stand.WASM, name, guest, options=("--detach",)))
+                self.addCleanup(containerd().remove, name)
+                containerd().run_detached(stand.WASM, name, guest)
                 self.assertEqual(self.kill(name, "TERM"), 128 + 15)

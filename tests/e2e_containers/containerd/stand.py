@@ -23,6 +23,7 @@ PAUSE = "docker.io/test/pause:1"
 APPLETS = ("cat", "echo", "false", "sh", "sleep", "tail", "true", "tty")
 GUESTS = ("args", "exit42", "grow", "hello", "loop", "sleep", "terminal", "trap")
 
+VERSION = {"debian": 2, "current": 3}  # Of the format of a containerd's configuration.
 # What a configuration needs besides, on a machine for tests: an image for pods that is there, and no process made
 # safer from OOM kills than containerd itself is, for which CAP_SYS_RESOURCE may be missing.
 FOR_PODS = {
@@ -51,6 +52,10 @@ class Stand:
 
 
 here = None  # The one of this run.
+
+
+def containerd():
+    return here.containerd
 
 
 def cannot_run(why):

@@ -7,7 +7,6 @@ what `make build` has made, beside that folder. Exit status 77: cannot run here.
 """
 
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -17,14 +16,11 @@ import unittest
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "containerd")]
 import stand  # noqa: E402
+from stand import containerd  # noqa: E402
 
 BIN = pathlib.Path(sys.argv[2]).resolve().parent if len(sys.argv) > 2 else None
 HELLO = "Hello from wasm!\n"
 COMPONENT_LAYER = "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm"
-
-
-def containerd():
-    return stand.here.containerd
 
 
 class ImageTest(unittest.TestCase):
@@ -43,9 +39,6 @@ class ImageTest(unittest.TestCase):
     def run_it(self, *words, options=()):
         return containerd().run(self.tag, self.name, *words, options=options)
 
-    def remove(self, name):
-        containerd().try_ctr("task", "delete", "--force", name)
-        containerd().try_ctr("container", "rm", name)
 
 
 class RootfsTest(ImageTest):
@@ -153,7 +146,7 @@ class TestImageTest(ImageTest):
                 self.assertEqual((done.stdout, done.returncode), expected, done.stderr)
 
     def test_its_daemon_says_that_it_lives_until_it_is_stopped(self):
-        self.addCleanup(self.remove, self.name)
+        self.addCleanup(containerd().remove, self.name)
         child = containerd().start(*containerd().run_words(self.tag, self.name, self.program, "daemon"))
         self.addCleanup(child.stdout.close)
         # The newer ctr has a warning before.

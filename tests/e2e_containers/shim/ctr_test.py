@@ -14,18 +14,19 @@ import re
 import signal
 import socket
 import sys
-import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "containerd"))
 import stand  # First: it says where the others are.
 
 import daemon
+import lifecycle
 import tls
 from lifecycle import NativeTest, WasmTest  # noqa: F401
 from played import until
+from stand import containerd
 
 RUNTIME = "io.containerd.wasmtime.v1"
+PIPE = 65536  # Bytes that one holds (pipe(7)).
 LOGGER = """#!/bin/sh
 # Arguments: "folder" and where.
 echo "$CONTAINER_NAMESPACE $CONTAINER_ID $$" >> "$2/who"
@@ -36,29 +37,11 @@ wait
 """
 
 
-def containerd():
-    return stand.here.containerd
-
-
-class ShimTest(unittest.TestCase):
+class ShimTest(lifecycle.ContainerTest):
     def setUp(self):
-        self.name = re.sub(r"\W", "-", self.id().rpartition(".")[2]).lower()[:60]
+        super().setUp()
         self.folder = stand.here.scratch / self.name
         self.folder.mkdir()
-        self.addCleanup(self.remove, self.name)
-
-    @staticmethod
-    def remove(name):
-        if containerd().status(name):
-            containerd().try_ctr("task", "delete", "--force", name)
-        containerd().try_ctr("container", "rm", name)
-
-    def start(self, image, *words, options=(), name=""):
-        """A container that goes on running."""
-        containerd().ctr(*containerd().run_words(image, name or self.name, *words, options=("--detach", *options)))
-
-    def pid(self, name=""):
-        return int(re.search(rf"^{name or self.name}\s+(\d+)", containerd().ctr("task", "ls"), re.MULTILINE)[1])
 
     def logger(self):
         """The URI of one that writes files into the test's folder."""
@@ -126,7 +109,8 @@ class StreamTest(ShimTest):
 
     def test_a_wasm_container_without_any_reader_writes_on_and_is_stopped(self):
         self.start(stand.WASM, "/cat.wasm", "/dev/zero")
-        time.sleep(0.5)  # In which it fills its FIFO.
+        written = pathlib.Path(f"/proc/{self.pid()}/io")  # proc(5)
+        until(lambda: int(re.search(r"wchar: (\d+)", written.read_text())[1]) >= PIPE, "it has filled its FIFO")
         self.assertEqual(containerd().status(self.name), "RUNNING")
         containerd().ctr("task", "kill", "-s", "KILL", self.name)
         containerd().wait_for_status(self.name, "STOPPED")
@@ -183,8 +167,8 @@ class ProgramTest(ShimTest):
             self.start(stand.WASM, "/web-component.wasm", options=options)
 
             def fetch(what):
-                with contextlib.suppress(ConnectionRefusedError):
-                    client = http.client.HTTPConnection(address, timeout=20)
+                with contextlib.suppress(ConnectionRefusedError), contextlib.closing(
+                        http.client.HTTPConnection(address, timeout=20)) as client:
                     client.request("GET", what)
                     answer = client.getresponse()
                     return answer.status, answer.read()
@@ -198,7 +182,6 @@ class ProgramTest(ShimTest):
         for image, words in ((stand.NATIVE, ("sleep", "1000")), (stand.WASM, ("/sleep.wasm",))):
             with self.subTest(image):
                 name = self.name + image[15:18]
-                self.addCleanup(self.remove, name)
                 self.start(image, *words, options=("--cpus", "0.5", "--memory-limit", str(64 << 20)), name=name)
                 group = {}
                 for line in pathlib.Path(f"/proc/{self.pid(name)}/cgroup").read_text().splitlines():
@@ -226,7 +209,6 @@ class RestartTest(ShimTest):
                 with self.subTest(image=image, by=by):
                     names = [f"{self.name}-{what}" for what in ("stays", "ends")]
                     for name in names:
-                        self.addCleanup(self.remove, name)
                         self.start(image, *words, name=name)
                     pids = [self.pid(name) for name in names]
                     with self.away(by):
@@ -240,17 +222,15 @@ class RestartTest(ShimTest):
                     done = containerd().execute(names[0], *(("/hello.wasm",) if image == stand.WASM else ("true",)))
                     self.assertEqual(done.returncode, 0, done.stderr)
                     for name in names:
-                        self.remove(name)
+                        containerd().remove(name)
 
     def test_what_a_container_wrote_meanwhile_is_not_lost(self):
-        fifos = self.folder / "fifos"
-        fifos.mkdir()
-        script = "until test -e /tmp/go; do sleep 0.02; done; echo written meanwhile; sleep 1000"
+        script = "cd /tmp; until test -e go; do sleep 0.02; done; echo written meanwhile; echo >written; sleep 1000"
         self.start(stand.NATIVE, "sh", "-c", script)
-        root = f"/proc/{self.pid()}/root"
+        place = pathlib.Path(f"/proc/{self.pid()}/root", "tmp")
         with self.away(signal.SIGKILL):
-            pathlib.Path(f"{root}/tmp/go").touch()
-            time.sleep(0.2)
+            (place / "go").touch()
+            until((place / "written").exists, "it has written")
         self.attach("written meanwhile\n")
 
 

@@ -9,8 +9,16 @@ import alone
 import apart
 import played
 import ttrpc
-from alone import SLEEP
 from played import CREATED, PAUSED, RUNNING, STOPPED, until
+
+
+def fill(folder):
+    """Takes all the room of its file system, but for empty files, and returns the file that has it."""
+    path = folder / "filler"
+    with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    return path
 
 
 class Living:
@@ -104,15 +112,13 @@ class FaultTest(Living, alone.TaskTest):
         try:
             (task.bundle / "rootfs").mkdir()
             (task.bundle / "config.json").write_text(config)
-            with contextlib.suppress(OSError), open(task.bundle / "filler", "wb", buffering=0) as filler:
-                while True:
-                    filler.write(b"x" * 4096)
+            filler = fill(task.bundle)
             try:
                 self.lives_and_dies(task)
             except ttrpc.Failure as failure:
                 self.assertIn("space", failure.message)
                 self.is_unknown(task)
-            (task.bundle / "filler").unlink()
+            filler.unlink()
             self.lives_and_dies(task)
         finally:
             subprocess.run(["umount", "-l", task.bundle], check=True)

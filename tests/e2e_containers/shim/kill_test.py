@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "containerd
 import stand  # First: it says where the others are.
 
 import killing
-from killing import containerd
+from stand import containerd
 
 RUNTIME = "io.containerd.wasmtime.v1"
 PROGRAM = "containerd-shim-wasmtime-v1"
@@ -38,25 +38,16 @@ class KillTest(killing.KillTest):
                 except ConnectionRefusedError:
                     path.unlink()
 
-    def processes_of(self, name):
-        """A container's shim, and what is in its control group."""
-        found = {}
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # It has ended meanwhile.
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                groups = (entry / "cgroup").read_text()
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-                if state != "Z" and (f"/{name}\n" in groups or (PROGRAM in words[0] and name in words)):
-                    found[int(entry.name)] = words
-        return found
+    def serves(self, name, words):
+        return PROGRAM in "".join(words[:1]) and name in words
 
     def test_the_shim_is_killed_at_any_moment(self):
         for names in self.each_moment("shim"):
-            kill(pid for pid, words in self.processes_of(names[0]).items() if PROGRAM in words[0])
+            kill(pid for pid, words in self.processes_of(names[0]).items() if self.serves(names[0], words))
 
     def test_the_guest_is_killed_at_any_moment(self):
         for names in self.each_moment("guest"):
-            kill(pid for pid, words in self.processes_of(names[0]).items() if PROGRAM not in words[0])
+            kill(pid for pid, words in self.processes_of(names[0]).items() if not self.serves(names[0], words))
 
     def test_containerd_is_killed_at_any_moment(self):
         for _ in self.each_moment("containerd"):

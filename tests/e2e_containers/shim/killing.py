@@ -3,6 +3,7 @@
 With WASMOOR_LONG_TESTS=1 in the environment there are 50 moments for each, else a few.
 """
 
+import contextlib
 import os
 import pathlib
 import random
@@ -13,19 +14,17 @@ import unittest
 import stand  # First: it says where the others are.
 
 import apart
+import proc
 from played import until
+from stand import containerd
 
 LONG = "WASMOOR_LONG_TESTS" in os.environ
 LATEST = 0.25  # Seconds after the beginning of `ctr run`, in which it has usually started.
 KINDS = ((stand.WASM, ("/sleep.wasm",)), (stand.NATIVE, ("sleep", "1000")))
 
 
-def containerd():
-    return stand.here.containerd
-
-
 class KillTest(unittest.TestCase):
-    """A class below knows what processes a container has, and what else may be left of it."""
+    """A class below knows who serves a container, and what else may be left of it."""
 
     moments = 50 if LONG else 8
     at_once = 1  # Containers that are being made at each moment.
@@ -34,16 +33,26 @@ class KillTest(unittest.TestCase):
         self.seed = random.randrange(1 << 32)
         self.random = random.Random(self.seed)
 
+    def serves(self, name, words):
+        """Whether that is the command line of who serves the container and nothing else."""
+        return False
+
     def processes_of(self, name):
-        """{pid: command line} of all that is there for a container."""
-        raise NotImplementedError
+        """{pid: command line} of what is in a container's control group, and of who serves it."""
+        found = {}
+        for pid in proc.pids():
+            with contextlib.suppress(OSError):  # It has ended meanwhile.
+                words, groups = proc.words(pid), pathlib.Path(f"/proc/{pid}/cgroup").read_text()
+                if (f"/{name}\n" in groups or self.serves(name, words)) and proc.state_and_parent(pid)[0] not in ("", "Z"):
+                    found[pid] = words
+        return found
 
     def options_of(self, number):
         """More options of ctr for one of the containers of a moment."""
         return ()
 
     def is_alive(self, name, pid):
-        return pathlib.Path(f"/proc/{pid}/cmdline").exists() and pid in self.processes_of(name)
+        return pid in self.processes_of(name)
 
     def works(self, number):
         """After each moment."""

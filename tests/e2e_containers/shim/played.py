@@ -7,8 +7,6 @@ import pathlib
 import subprocess
 import time
 
-import ttrpc
-
 TASK = "containerd.task.v3.Task"
 CREATED, RUNNING, STOPPED, PAUSED = 1, 2, 3, 4  # containerd.v1.types.Status
 GROUP = "io.containerd.runc.v2.group"  # The annotation by which containers share a shim.

@@ -26,29 +26,24 @@ except ImportError:
 
 RUNTIME = "io.containerd.wasmtime.v1"
 PROGRAM = "containerd-shim-wasmtime-v1"
-# No process is made safer from OOM kills than containerd itself is, for which CAP_SYS_RESOURCE may be missing.
-CONFIG = {
-    "debian": f"""version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{stand.PAUSE}"
-  restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wasmtime]
-  runtime_type = "{RUNTIME}"
-""",
-    "current": f"""version = 3
-[plugins.'io.containerd.cri.v1.runtime']
-  restrict_oom_score_adj = true
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = '{stand.PAUSE}'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime]
-  runtime_type = '{RUNTIME}'
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime-sandbox]
-  runtime_type = '{RUNTIME}'
-  sandboxer = 'shim'
-"""}
 WASM_IMAGE = stand.WASM.partition("@")[0]
+
+
+def configuration(which, runtime, sandboxers, more=""):
+    """Of a containerd that has pods of `runtime`. The names of their handlers are those of `sandboxers`, which says who
+    makes the pods of each: "podsandbox" is the pause container, besides which the older containerd knows nothing."""
+    if which == "debian":
+        runtimes = {"runc": "io.containerd.runc.v2"} | {
+            name: runtime for name, sandboxer in sandboxers.items() if sandboxer == "podsandbox"}
+        tables = [f"""[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}]
+  runtime_type = "{kind}"
+""" for name, kind in runtimes.items()]
+    else:
+        tables = [f"""[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.{name}]
+  runtime_type = '{runtime}'
+  sandboxer = '{sandboxer}'
+""" for name, sandboxer in sandboxers.items()]
+    return "".join([f"version = {stand.VERSION[which]}\n", more, stand.FOR_PODS[which], *tables])
 
 
 def processes_of(word):
@@ -189,4 +184,5 @@ class LeftoverTest(unittest.TestCase):
 
 if __name__ == "__main__":
     stand.APPLETS += ("touch",)
-    stand.main(__doc__, namespace="k8s.io", config=lambda which, _: CONFIG[which], shim=RUNTIME)
+    stand.main(__doc__, namespace="k8s.io", shim=RUNTIME, config=lambda which, _: configuration(
+        which, RUNTIME, {"wasmtime": "podsandbox", "wasmtime-sandbox": "shim"}))

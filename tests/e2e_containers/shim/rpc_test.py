@@ -9,7 +9,6 @@ repeated is repeated a thousand times. Exit status 77: cannot run here.
 import contextlib
 import os
 import pathlib
-import re
 import shutil
 import signal
 
@@ -21,6 +20,7 @@ import played
 import ttrpc
 from alone import SLEEP
 from played import CREATED, PAUSED, RUNNING, STOPPED, until
+from proc import descriptors, memory
 
 LONG = "WASMOOR_LONG_TESTS" in os.environ
 MANY = 1000 if LONG else 40
@@ -32,16 +32,6 @@ shim = None  # The one of this run.
 def setUpModule():
     global shim
     shim = alone.shim
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def memory(pid):
-    """Of a process, for itself alone, in KiB."""
-    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(found) for found in re.findall(r"^Private_\w+:\s+(\d+)", rollup, re.MULTILINE))
 
 
 class ShimTest(alone.TaskTest):
@@ -201,7 +191,6 @@ class LifeTest(ShimTest):
             task.call("Shutdown")
         until(lambda: not pathlib.Path(f"/proc/{server}/exe").exists(), "the shim has ended", 15)
 
-
     def test_a_shim_that_nobody_knows_of_goes_by_itself(self):
         identifier, bundle = self.bundle(SLEEP)
         shim.start(identifier, bundle)
@@ -245,9 +234,8 @@ class ProgramTest(ShimTest):
 
     def test_a_module_is_compiled_once(self):
         def entries():
-            return {path: path.stat().st_ctime_ns for path in pathlib.Path(self.cache).rglob("*")
+            return {path: path.stat().st_ctime_ns for path in pathlib.Path(shim.cache).rglob("*")
                     if path.is_file() and path.stat().st_size > 1000}
-        self.cache = shim.cache
         self.assertEqual(self.output(self.task(["/args.wasm"]))[0], 0)
         first = entries()
         self.assertTrue(first)
@@ -257,7 +245,6 @@ class ProgramTest(ShimTest):
             path.unlink()
         self.assertEqual(self.output(self.task(["/args.wasm"]))[0], 0)
         self.assertTrue(entries())
-
 
     def test_input_ends_when_the_client_and_the_shim_have_closed_it(self):
         for words in (["/bin/cat"], ["/cat.wasm"]):
@@ -286,7 +273,7 @@ class PodTest(ShimTest):
 
     def test_containers_one_after_another_leave_a_shim_as_it_was(self):
         first, other = self.pod(2)
-        server = self.server(first)
+        server, log = self.server(first), first.bundle / "log.txt"
         other.kill(signal.SIGKILL)
         other.wait()
         other.delete()
@@ -294,7 +281,7 @@ class PodTest(ShimTest):
         def play(count):
             for _ in range(count):
                 task = played.Task(first.client, other.id, other.bundle)
-                task.create(stdout=f"file://{self.bundle_log}")
+                task.create(stdout=f"file://{log}")
                 task.start()
                 task.add_exec("e", ["/hello.wasm"])
                 task.start("e")
@@ -303,7 +290,6 @@ class PodTest(ShimTest):
                 task.kill(signal.SIGKILL)
                 task.wait()
                 task.delete()
-        self.bundle_log = first.bundle / "log.txt"
         play(max(10, MANY // 2))
         before = descriptors(server), memory(server)
         play(MANY)
@@ -313,7 +299,7 @@ class PodTest(ShimTest):
     def test_pods_one_after_another_leave_the_machine_as_it_was(self):
         def count():
             return (len(apart.mount_points()), len(apart.groups([shim.cgroup])), len(apart.processes()),
-                    len(os.listdir(f"/proc/{os.getpid()}/fd")), sorted(os.listdir("/run")))
+                    descriptors(os.getpid()), sorted(os.listdir("/run")))
         before = None
         for round_ in range((MANY if LONG else 10) + 1):
             bundle = shim.bundle("pod", ["/hello.wasm"])
