@@ -12,6 +12,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
@@ -30,7 +31,8 @@ from played import until
 from proc import descriptors
 from running_daemon import USUAL
 
-GUESTS = ("hello", "sleep", "exit42")
+GUESTS = ("hello", "sleep", "exit42", "grow")
+RESOURCES = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
 
 shim = None  # The one of this run.
 
@@ -191,6 +193,19 @@ class ObserveTest(daemon_case.DaemonTest):
         self.assertEqual({span["parentSpanId"] for span in spans}, {parent})
         self.assertEqual([span.get("status", {}).get("code", 0) for span in spans], [0, 0, 2])
 
+    def test_spans_arrive_before_another_program_goes_on_in_its_place(self):
+        with Collector() as collector:
+            daemon = self.serve(environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+                                             "OTEL_BSP_SCHEDULE_DELAY": "3600000"})
+            task = self.running(["/sleep.wasm"])
+            self.assertEqual(collector.spans, [])
+            daemon.upgrade()
+            self.assertIn("Start", [span["name"].rpartition("/")[2] for span in collector.spans])
+            task.kill(signal.SIGKILL)
+            before = len(collector.spans)
+            self.assertEqual(daemon.stop(), 0)
+            self.assertGreater(len(collector.spans), before)
+
     def test_it_is_not_ready_while_it_ends_and_ends_without_a_collector_that_hangs(self):
         with socket.create_server(("127.0.0.1", 0)) as hanging:
             daemon = self.observed(environment={
@@ -218,6 +233,20 @@ class SandboxTest(daemon_case.DaemonTest):
         tasks = [self.running(group=self.name) for _ in range(10)]
         self.assertEqual(daemon.sandboxes(), [f"played/{self.name}"])
         self.assertEqual(len({(task.bundle / "address").read_text() for task in tasks}), 1)
+
+    def test_a_new_limit_of_memory_holds_for_what_is_beside_the_first_guest_too(self):
+        self.serve()
+        task = self.running(["/sleep.wasm"])
+        for name, limit in (("more", 64), ("less", 24)):
+            resources = json.dumps({"memory": {"limit": limit << 20}})
+            task.client.call(played.TASK, "Update", {1: task.id, 2: {1: RESOURCES, 2: resources}})
+            output = self.folder / name
+            task.add_exec(name, ["/grow.wasm", "1000"], f"file://{output}")
+            task.start(name)
+            self.assertEqual(task.wait(name), 0)
+            grown = int(re.search(r"grew by (\d+) MiB", output.read_text())[1])
+            self.assertTrue(limit // 2 < grown < limit, (grown, limit))
+            task.delete(name)
 
     def test_two_namespaces_have_the_same_ids(self):
         daemon = self.serve()
