@@ -117,7 +117,7 @@ Result<std::vector<Record>> Records::ReadAll(
   std::vector<Record> records;
   for (const std::string& name_space : NamesIn(directory_)) {
     if (name_space == kLock) continue;
-    const std::string of_namespace = directory_ + "/" + name_space;
+    const std::string of_namespace = fmt::format("{}/{}", directory_, name_space);
     struct stat status;
     if (::lstat(of_namespace.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
       warn(fmt::format("{} is no namespace's directory, and is passed over",
@@ -125,7 +125,7 @@ Result<std::vector<Record>> Records::ReadAll(
       continue;
     }
     for (const std::string& id : NamesIn(of_namespace)) {
-      const std::string directory = of_namespace + "/" + id;
+      const std::string directory = fmt::format("{}/{}", of_namespace, id);
       Result<Record> record = ReadOne(directory, {.name_space = name_space, .id = id});
       if (record) {
         records.push_back(*std::move(record));

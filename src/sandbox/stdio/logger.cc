@@ -78,7 +78,7 @@ Status Logger::Spawn() {
 
   pid_ = TRY(os::Spawn(request));
   started_ = Clock::now();
-  const Status watched = WatchProcess();
+  Status watched = WatchProcess();
   if (watched) return {};
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);

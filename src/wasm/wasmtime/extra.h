@@ -125,6 +125,7 @@ wasmtime_error_t* wasmoor_http_request_new(const wasmoor_http_handler_t* handler
                                            wasmoor_http_request_t** out);
 void wasmoor_http_request_delete(wasmoor_http_request_t* request);
 
+// Their names are a C interface's. NOLINTBEGIN(readability-identifier-naming)
 enum : uint32_t {  // What a poll returns, together.
   WASMOOR_HTTP_ANSWERED = 1,
   WASMOOR_HTTP_ENDED = 2,
@@ -132,13 +133,6 @@ enum : uint32_t {  // What a poll returns, together.
   WASMOOR_HTTP_RUNNABLE = 8,
   WASMOOR_HTTP_WANTS_BODY = 16,
 };
-uint32_t wasmoor_http_request_poll(wasmoor_http_request_t* request);
-wasmtime_error_t* wasmoor_http_request_error(wasmoor_http_request_t* request);
-void wasmoor_http_request_write(wasmoor_http_request_t* request, const char* data, size_t size);
-void wasmoor_http_request_end(wasmoor_http_request_t* request, bool whole,
-                              const wasmoor_http_field_t* trailers, size_t count);
-uint16_t wasmoor_http_request_head(const wasmoor_http_request_t* request,
-                                   wasmoor_http_visit_t visit, void* data);
 enum : uint32_t {  // What a read returns.
   WASMOOR_HTTP_NOTHING_YET = 0,
   WASMOOR_HTTP_CHUNK = 1,
@@ -146,6 +140,14 @@ enum : uint32_t {  // What a read returns.
   WASMOOR_HTTP_TRAILERS = 3,
   WASMOOR_HTTP_BROKEN_OFF = 4,
 };
+// NOLINTEND(readability-identifier-naming)
+uint32_t wasmoor_http_request_poll(wasmoor_http_request_t* request);
+wasmtime_error_t* wasmoor_http_request_error(wasmoor_http_request_t* request);
+void wasmoor_http_request_write(wasmoor_http_request_t* request, const char* data, size_t size);
+void wasmoor_http_request_end(wasmoor_http_request_t* request, bool whole,
+                              const wasmoor_http_field_t* trailers, size_t count);
+uint16_t wasmoor_http_request_head(const wasmoor_http_request_t* request,
+                                   wasmoor_http_visit_t visit, void* data);
 uint32_t wasmoor_http_request_read(wasmoor_http_request_t* request, const char** data,
                                    size_t* size);
 void wasmoor_http_request_trailers(const wasmoor_http_request_t* request,
