@@ -9,7 +9,9 @@ import grpc  # Debian: python3-grpcio
 
 from wire import decode, encode
 
-HOST_NAMESPACE = 2  # NamespaceMode.NODE
+# NamespaceOption: the network is NamespaceMode.NODE, that of pids CONTAINER, as a kubelet has it unless a pod asks for one that
+# its containers share.
+NAMESPACES = {1: 2, 2: 1}
 READY = 0  # PodSandboxState.SANDBOX_READY
 EXITED = 2  # ContainerState.CONTAINER_EXITED
 
@@ -29,10 +31,9 @@ class Runtime:
 
     def run_pod(self, name, handler, log_directory, cgroup_parent):
         """A pod in the host's network, which needs no plugin."""
-        namespaces = {1: HOST_NAMESPACE}
         dns = {1: ["10.0.0.10", "10.0.0.11"], 2: ["default.svc.test", "svc.test"], 3: ["ndots:5"]}
         config = {1: {1: name, 2: f"uid-{name}", 3: "default"}, 3: str(log_directory), 4: dns,
-                  8: {1: cgroup_parent, 2: {1: namespaces}}}
+                  8: {1: cgroup_parent, 2: {1: NAMESPACES}}}
         pod = self.call("RunPodSandbox", {1: config, 2: handler})[1].decode()
         return Pod(self, pod, config)
 
@@ -45,7 +46,7 @@ class Pod:
 
     def start(self, name, image, command, memory=0):
         """A container's identifier. Its log is NAME.log in the pod's folder."""
-        linux = {1: {4: memory}} if memory else {}
+        linux = {1: {4: memory}, 2: {3: NAMESPACES}}
         config = {1: {1: name}, 2: {1: image}, 3: command, 11: f"{name}.log", 15: linux}
         request = {1: self._identifier, 2: config, 3: self._config}
         container = self._runtime.call("CreateContainer", request)[1].decode()
