@@ -75,7 +75,7 @@ TEST(ThreadsTest, AThreadMovesAloneIntoItsGroupAndIsHeldToTheQuota) {
       if (!entry || !entry->Enter()) return;
       inside = OwnGroup();
       for (int i = 0; i < 100'000 && !throttled; ++i) {
-        volatile int spun = 0;
+        [[maybe_unused]] volatile int spun = 0;
         for (int spin = 0; spin < 100'000; ++spin) spun = spin;
         const auto stats = group->ReadStats();
         throttled = stats && stats->cpu && stats->cpu->throttled_periods > 0;
