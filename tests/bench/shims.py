@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 
@@ -115,6 +116,10 @@ class Stand:
         folder = self.scratch / f"played-{shim.name}"
         folder.mkdir(exist_ok=True)
         return folder
+
+    def forget(self, shim):
+        """Removes what the containers have had as files, which are as many as a file system in memory may have one day."""
+        shutil.rmtree(self._folder(shim))
 
     def _environment(self):
         return {**os.environ, "WASMOOR_CACHE_DIR": str(self.scratch / "shim-modules")}

@@ -63,6 +63,7 @@ def run(stand, shim, daemon, sizes, table, say):
         faults = sum(report[field] for field in shims.FAILURES.values())
         if faults:
             say(f"batch {number + 1}: {report['failures']} {report['wrong_events']}")
+        stand.forget(shim)
         failed, took = failed + faults, took + report["wall_ns"]
         samples.append(_sample(daemon))
         if (number + 1) % 10 == 0:
