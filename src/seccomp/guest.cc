@@ -68,7 +68,6 @@ constexpr auto kCalls = std::to_array<uint32_t>({
     // Connections of a socket that was granted.
     SYS_accept4,
     SYS_recvmsg,
-    SYS_sendmsg,
     SYS_shutdown,
     // Time, waiting and chance.
     SYS_clock_gettime,
@@ -119,7 +118,6 @@ constexpr auto kComponentCalls = std::to_array<uint32_t>({
 // Made by a server of ours besides: by its event loops.
 constexpr auto kServerCalls = std::to_array<uint32_t>({
     SYS_recvfrom,
-    SYS_sendto,
     SYS_timerfd_settime,
 });
 
@@ -151,6 +149,9 @@ constexpr auto kConditions = std::to_array<Condition>({
     {SYS_ioctl, 1, kWord, TCGETS},
     {SYS_ioctl, 1, kWord, FIONREAD},
     {SYS_prlimit64, 2, UINT64_MAX, 0},  // Limits are read, not set.
+    // A listening socket that is shut down can be connected by what it sends first (tcp(7), TCP
+    // Fast Open), which is no connect(2) for Landlock either.
+    {SYS_sendmsg, 2, MSG_FASTOPEN, 0},
 });
 
 constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
@@ -173,6 +174,7 @@ constexpr uint64_t kPagemapScan = _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 12 * siz
 
 constexpr auto kServerConditions = std::to_array<Condition>({
     {SYS_ioctl, 1, kWord, kPagemapScan},
+    {SYS_sendto, 3, MSG_FASTOPEN, 0},
 });
 
 constexpr auto kClientConditions = std::to_array<Condition>({

@@ -58,6 +58,7 @@ TEST(GuestProgramTest, NoSocketIsMadeOrConnected) {
   int ends[2];
   EXPECT_TRUE(IsStopped([&] { return ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0; }));
   EXPECT_TRUE(IsStopped([] { return ::connect(0, nullptr, 0) < 0; }));
+  EXPECT_TRUE(IsStopped([] { return ::sendmsg(0, nullptr, MSG_FASTOPEN) < 0; }));
 }
 
 TEST(GuestProgramTest, AServerMakesNoSocketUnlessItsGuestsAskOthers) {
@@ -69,6 +70,8 @@ TEST(GuestProgramTest, AServerMakesNoSocketUnlessItsGuestsAskOthers) {
     EXPECT_TRUE(IsStopped(kind, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0) < 0; }));
     EXPECT_TRUE(IsStopped(kind, [] { return ::socket(AF_NETLINK, SOCK_RAW, 0) < 0; }));
     EXPECT_TRUE(IsStopped(kind, [] { return ::bind(0, nullptr, 0) < 0; }));
+    EXPECT_TRUE(IsStopped(kind, [] { return ::sendmsg(0, nullptr, MSG_FASTOPEN) < 0; }));
+    EXPECT_TRUE(IsStopped(kind, [] { return ::sendto(0, "x", 1, MSG_FASTOPEN, nullptr, 0) < 0; }));
     EXPECT_TRUE(IsStopped(kind, [] { return ::open("/etc/passwd", O_RDONLY) < 0; }));
     EXPECT_TRUE(IsStopped(kind, [] { return ::fork() < 0; }));
   }

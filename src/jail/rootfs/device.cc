@@ -50,20 +50,20 @@ mode_t FileType(char type) {
 
 // Makes room for `name`: EBUSY is a mount that the specification asked for there.
 enum class Room : uint8_t { kFree, kTaken };
-Result<Room> MakeRoom(const Place& place) {
+Result<Room> MakeRoom(const NamedPlace& place) {
   if (unlinkat(place.directory.get(), place.name.c_str(), 0) == 0 || errno == ENOENT)
     return Room::kFree;
   if (errno == EBUSY) return Room::kTaken;
   return FailErrno(errno, "a thing stands at {} that is no device", place.name);
 }
 
-bool IsDevice(const Place& place, mode_t type, dev_t number) {
+bool IsDevice(const NamedPlace& place, mode_t type, dev_t number) {
   const auto found = os::StatAt(place.directory, place.name.c_str());
   return found && (found->st_mode & S_IFMT) == type &&
          (type == S_IFIFO || found->st_rdev == number);
 }
 
-Status SetOwner(const Place& place, const oci::Device& device) {
+Status SetOwner(const NamedPlace& place, const oci::Device& device) {
   // By a descriptor of the thing itself: the name may be a link by now.
   const os::Fd node = TRY(os::OpenAt(place.directory, place.name.c_str(), O_PATH | O_NOFOLLOW));
   if (fchownat(node.get(), "", device.uid.value_or(0), device.gid.value_or(0), AT_EMPTY_PATH) != 0)
@@ -71,7 +71,7 @@ Status SetOwner(const Place& place, const oci::Device& device) {
   return {};
 }
 
-Status Bind(const Place& place, const oci::Device& device) {
+Status Bind(const NamedPlace& place, const oci::Device& device) {
   os::BindSource source = TRY_AS(os::OpenBindSource(device.path.c_str(), os::Depth::kThisMount),
                                  "the host's {}", device.path);
   if (mknodat(place.directory.get(), place.name.c_str(), S_IFREG | kDefaultMode, 0) != 0 &&
@@ -83,7 +83,7 @@ Status Bind(const Place& place, const oci::Device& device) {
 }
 
 Status MakeDevice(const os::Fd& root, const oci::Device& device, DeviceMethod method) {
-  const Place place = TRY(OpenParent(root, device.path));
+  const NamedPlace place = TRY(OpenParent(root, device.path));
   const mode_t type = FileType(device.type);
   const dev_t number =
       makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
@@ -111,7 +111,7 @@ Status MakeLinks(const os::Fd& root) {
     if (errno != EEXIST) return FailErrno(errno, "link /dev/{}", link.name);
     if (std::string_view(link.name) != "ptmx") continue;
     // A ptmx of the image's own would open terminals of the host.
-    const Place place{TRY(os::OpenAt(directory, ".", O_PATH | O_DIRECTORY)), link.name};
+    const NamedPlace place{TRY(os::OpenAt(directory, ".", O_PATH | O_DIRECTORY)), link.name};
     if (TRY(MakeRoom(place)) == Room::kFree && symlinkat(link.to, directory.get(), link.name) != 0)
       return FailErrno(errno, "link /dev/{}", link.name);
   }
@@ -147,7 +147,7 @@ Status MakeDevices(const os::Fd& root, std::span<const oci::Device> devices, Dev
 }
 
 Status BindConsole(const os::Fd& root, const os::Fd& terminal) {
-  const Place place = TRY(OpenParent(root, "/dev/console"));
+  const NamedPlace place = TRY(OpenParent(root, "/dev/console"));
   if (TRY(MakeRoom(place)) == Room::kFree &&
       mknodat(place.directory.get(), place.name.c_str(), S_IFREG | kDefaultMode, 0) != 0)
     return FailErrno(errno, "make /dev/console");

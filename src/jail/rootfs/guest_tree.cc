@@ -161,7 +161,7 @@ class Builder {
 };
 
 Status MakeDirectoryIn(const os::Fd& root, const char* path) {
-  const Place place = TRY(OpenParent(root, path));
+  const NamedPlace place = TRY(OpenParent(root, path));
   if (::mkdirat(place.directory.get(), place.name.c_str(), kDirectoryMode) != 0 && errno != EEXIST)
     return FailErrno(errno, "{}", path);
   return {};
@@ -187,7 +187,7 @@ oci::Spec StageSpec() {
 
 Status PrepareStage(const os::Fd& root) {
   for (const char* path : kDevDirectories) TRY(MakeDirectoryIn(root, path));
-  const Place place = TRY(OpenParent(root, kTerminationLog));
+  const NamedPlace place = TRY(OpenParent(root, kTerminationLog));
   const os::Fd file(::openat(place.directory.get(), place.name.c_str(),
                              O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode));
   if (!file.valid()) return FailErrno(errno, "{}", kTerminationLog);

@@ -107,13 +107,13 @@ Result<os::Fd> OpenTarget(const os::Fd& root, const std::string& path, TargetKin
   return Walk(root, links).To(path, kind);
 }
 
-Result<Place> OpenParent(const os::Fd& root, const std::string& path) {
+Result<NamedPlace> OpenParent(const os::Fd& root, const std::string& path) {
   const std::string clean = CleanPath(path);
   const size_t slash = clean.rfind('/');
   if (clean.size() == 1) return Fail(Code::kInvalidArgument, "{}: names no file", path);
-  return Place{TRY(OpenTarget(root, slash == 0 ? "/" : clean.substr(0, slash),
-                              TargetKind::kDirectory, os::Links::kFollow)),
-               clean.substr(slash + 1)};
+  return NamedPlace{TRY(OpenTarget(root, slash == 0 ? "/" : clean.substr(0, slash),
+                                   TargetKind::kDirectory, os::Links::kFollow)),
+                    clean.substr(slash + 1)};
 }
 
 std::string CleanPath(const std::string& path) {

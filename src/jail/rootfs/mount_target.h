@@ -20,11 +20,11 @@ Result<os::Fd> OpenTarget(const os::Fd& root, const std::string& path, TargetKin
                           os::Links links);
 
 // The directory that `path`'s last name stands in, made if it is missing, and that name.
-struct Place {
+struct NamedPlace {
   os::Fd directory;
   std::string name;
 };
-Result<Place> OpenParent(const os::Fd& root, const std::string& path);
+Result<NamedPlace> OpenParent(const os::Fd& root, const std::string& path);
 
 // `path` as an absolute one without empty names, "." and "..", by its letters alone.
 std::string CleanPath(const std::string& path);
