@@ -134,6 +134,10 @@ class Pod:
         group = self.group(name, "cpu") if in_threads else self.group(name)
         return [int(pid) for pid in (group / ("tasks" if in_threads else "cgroup.procs")).read_text().split()]
 
+    def first_process(self, name):
+        """The container's own: those of probes come later and go."""
+        return min(self.processes(name))
+
     def is_threads(self, name):
         """Whether a container has only the groups that threads can have."""
         return self.node.kind.has_daemon and not self.groups(name)

@@ -33,13 +33,13 @@ class FaultTest(Case):
             self.assertEqual(pod.identifiers(), known)
             pod.wait_ready()
             self.assertEqual(pod.execute("main", "/hello.wasm").stdout, "Hello from wasm!\n")
-        self.assertEqual([pod.processes("main") for pod in made], pids)
+        self.assertEqual([pod.first_process("main") for pod in made], pids)
         for pod in made:
             self.assertIn("sleeping\n", pod.logs("main"))
             self.assertLess(pod.delete(), 25)
 
     def restart_containerd_under(self, made, by):
-        before, pids = [pod.identifiers() for pod in made], [pod.processes("main") for pod in made]
+        before, pids = [pod.identifiers() for pod in made], [pod.first_process("main") for pod in made]
         self.node.restart_containerd(by)
         self.assert_untouched(made, before, pids)
 
@@ -51,7 +51,7 @@ class FaultTest(Case):
 
     def test_the_kubelet_restarts_under_running_pods(self):
         made = self.several()
-        before, pids = [pod.identifiers() for pod in made], [pod.processes("main") for pod in made]
+        before, pids = [pod.identifiers() for pod in made], [pod.first_process("main") for pod in made]
         self.node.cluster.kubelet.stop()
         self.node.cluster.kubelet.start()
         self.assert_untouched(made, before, pids)

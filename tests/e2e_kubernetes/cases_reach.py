@@ -117,7 +117,10 @@ class NetworkTest(Case):
             return answer.status, answer.read()
 
     def test_a_port_of_a_sidecar_is_forwarded(self):
-        pod = self.pod(wasm("main", "sleep"), native("web", "httpd", "-f", "-p", "8080", "-h", "/")).wait_ready()
+        # Ready is who listens.
+        web = native("web", "httpd", "-f", "-p", "8080", "-h", "/") | {
+            "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1}}
+        pod = self.pod(wasm("main", "sleep"), web).wait_ready()
         with self.forwarded(pod, 8080) as port:
             self.assertEqual(self.get(port, "/hello.wasm")[1][:4], b"\0asm")
             self.assertEqual(self.get(port, "/nothing")[0], 404)
