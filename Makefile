@@ -50,6 +50,7 @@ e2e: ## Kill shims, guests and containerd 50 times each, play 1,000 pods; run wa
 	tests/e2e_kubernetes/run $(build)
 	tests/e2e_kubernetes/run --runtime wasmtimed $(build)
 	tests/e2e_kubernetes/run --runtime controller $(build)
+	/usr/bin/python3 -B tests/e2e_functions/apply_test.py
 
 lint: ## Format, static analysis, the law of the rooms (SINCE=commit: only files changed since)
 	@tools/install-dependencies lint

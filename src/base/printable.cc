@@ -39,6 +39,15 @@ bool IsDeceptive(char32_t c) {
 
 }  // namespace
 
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t bytes = Decode(text).bytes;
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
 std::string Printable(std::string_view text, Lines lines) {
   std::string printable;
   printable.reserve(text.size());

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "container/compiler.h"
 #include "wasmoor/container/kept_modules.h"
+#include "wasmoor/program/compiler.h"
 #include "wasmoor/wasm/http.h"
 
 namespace wasmoor::container {
@@ -13,6 +13,10 @@ using wasm::Cache;
 
 void Warn(const WasmOptions& options, std::string_view line) {
   if (!line.empty() && options.warn) options.warn(line);
+}
+
+program::CompilerOptions CompilerOf(const WasmOptions& options) {
+  return {.words = options.compiler, .bytes = options.compiler_bytes};
 }
 
 }  // namespace
@@ -71,7 +75,7 @@ Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Find() {
 Result<ModuleLoading::Loaded> ModuleLoading::Finish(Cache::Found found) {
   Warn(options_, found.warning);
   if (found.tier == wasm::Tier::kBaseline)
-    OptimizeInBackground(options_, *cache_, sharing_, source_);
+    program::OptimizeInBackground(CompilerOf(options_), *cache_, sharing_, source_);
   LoadedModule loaded = std::move(attempt_->loaded);
   attempt_.reset();
   loaded.module = std::move(found.module);
@@ -93,7 +97,7 @@ void ModuleLoading::GiveUp(const Error& why) {
 // With the next cache that can be opened: what it has, or a compiler that is under way.
 Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Begin() {
   while (tried_ < options_.caches.size()) {
-    auto cache = OpenCache(options_.caches[tried_++]);
+    auto cache = program::OpenCache(options_.caches[tried_++]);
     if (!cache) {
       GiveUp(cache.error());
       continue;
@@ -110,13 +114,14 @@ Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::Begin() {
 Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::FindOrCompile() {
   if (auto found = TRY(Find())) return found;
   compiled_for_ = sharing_;
-  compiler_ = TRY(StartCompiler(options_, *cache_, sharing_, source_));
+  compiler_ = TRY(program::StartCompiler(CompilerOf(options_), *cache_, sharing_,
+                                         program::CompilerWork::kAtOnce, source_));
   return std::nullopt;
 }
 
 Result<std::optional<ModuleLoading::Loaded>> ModuleLoading::End(const os::Output& output) {
   compiler_.reset();
-  const auto compiled = ReadAnswer(options_, source_, output);
+  const auto compiled = program::ReadAnswer(CompilerOf(options_), source_.name, output);
   if (!compiled) {
     if (compiled.error().code() != Code::kUnavailable) return tl::unexpected(compiled.error());
     GiveUp(compiled.error());

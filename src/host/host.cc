@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "container/compiler.h"
 #include "host/guest_thread.h"
 #include "host/loading.h"
 #include "host/server_run.h"
@@ -24,6 +23,7 @@
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/capability.h"
 #include "wasmoor/os/file.h"
+#include "wasmoor/program/compiler.h"
 
 namespace wasmoor::host {
 namespace {
@@ -146,7 +146,7 @@ Status Host::MakeCommon() {
   }
   std::optional<wasm::Cache> cache;
   for (const auto& directory : options_.caches) {
-    auto opened = container::OpenCache(directory);
+    auto opened = program::OpenCache(directory);
     if (opened) cache = std::move(*opened);
     if (cache) break;
   }

@@ -1,47 +1,29 @@
 #include "http/response.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <boost/beast/http/field.hpp>
 #include <boost/beast/http/status.hpp>
 #include <charconv>
 
 namespace wasmoor::http {
 namespace {
 
-using Name = boost::beast::http::field;
-
-constexpr unsigned kNoContent = 204, kNotModified = 304, kFirstFinal = 200;
-constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::string_view kLineEnd = "\r\n", kColon = ": ";
 
 void AppendField(std::string_view name, std::string_view value, std::string* out) {
-  out->append(name).append(": ").append(value).append(kLineEnd);
+  out->append(name).append(kColon).append(value).append(kLineEnd);
 }
 
-// The connection's own (RFC 9110, section 7.6.1).
-bool IsOfConnection(Name name) {
-  return name == Name::connection || name == Name::transfer_encoding || name == Name::keep_alive ||
-         name == Name::proxy_connection || name == Name::upgrade;
+void AppendNumber(uint64_t number, int base, std::string* out) {
+  std::array<char, 20> digits;  // Of the largest.
+  const auto end = std::to_chars(digits.begin(), digits.end(), number, base).ptr;
+  out->append(digits.data(), end - digits.data());
 }
 
-std::optional<uint64_t> ParseLength(std::string_view text) {
-  uint64_t length = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, failed] = std::from_chars(text.data(), end, length);
-  if (failed != std::errc() || rest != end) return std::nullopt;
-  return length;
-}
-
-void AppendChunkSize(size_t size, std::string* out) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.begin(), digits.end(), size, 16).ptr;
-  out->append(digits.data(), end - digits.data()).append(kLineEnd);
-}
-
-bool HasBody(unsigned status) {
-  return status >= kFirstFinal && status != kNoContent && status != kNotModified;
+void AppendLength(uint64_t length, std::string* out) {
+  out->append("content-length: ");
+  AppendNumber(length, 10, out);
+  out->append(kLineEnd);
 }
 
 }  // namespace
@@ -53,31 +35,36 @@ std::string_view ReasonPhrase(unsigned status) {
 }
 
 void Response::Begin(unsigned status, Fields fields, std::string_view date) {
+  constexpr unsigned kOk = 200;
   status_ = status;
-  head_ += "HTTP/1.1 ";
-  head_ += std::to_string(status);
-  head_ += ' ';
-  head_ += ReasonPhrase(status);
-  head_ += kLineEnd;
+  if (status == kOk) {
+    head_ = "HTTP/1.1 200 OK\r\n";
+  } else {
+    head_ = "HTTP/1.1 ";
+    AppendNumber(status, 10, &head_);
+    head_.append(" ").append(ReasonPhrase(status)).append(kLineEnd);
+  }
+  bool has_date = false;
   for (const Field& field : fields) {
-    const Name name = boost::beast::http::string_to_field({field.name.data(), field.name.size()});
-    if (IsOfConnection(name)) continue;
-    if (name == Name::content_length) {
+    const Known known = Identify(field.name);
+    if (IsOfConnection(known) || !IsToken(field.name) || !IsValue(field.value)) continue;
+    if (known == Known::kContentLength) {
       length_ = ParseLength(field.value);
       continue;
     }
-    if (name == Name::date) has_date_ = true;
+    has_date |= known == Known::kDate;
     AppendField(field.name, field.value, &head_);
   }
   // RFC 9110, section 6.6.1.
-  if (!has_date_) AppendField("date", date, &head_);
+  if (!has_date) AppendField("date", date, &head_);
 }
-
-void Response::Write(std::string_view part) { body_ += part; }
 
 void Response::Finish(Fields trailers) {
   finished_ = true;
-  for (const Field& field : trailers) AppendField(field.name, field.value, &trailers_);
+  for (const Field& field : trailers) {
+    if (IsToken(field.name) && IsValue(field.value))
+      AppendField(field.name, field.value, &trailers_);
+  }
 }
 
 void Response::TakeHead(const Context& context, std::string* out) {
@@ -88,11 +75,10 @@ void Response::TakeHead(const Context& context, std::string* out) {
   if (!length_ && finished_ && trailers_.empty() && !says_nothing) length_ = body_.size();
   if (!HasBody(status_)) {
     framing_ = Framing::kNone;
-    if (status_ == kNotModified && length_ && *length_ > 0)
-      AppendField("content-length", std::to_string(*length_), out);
+    if (status_ == kNotModified && length_ && *length_ > 0) AppendLength(*length_, out);
   } else if (length_) {
     framing_ = Framing::kLength;
-    AppendField("content-length", std::to_string(*length_), out);
+    AppendLength(*length_, out);
   } else if (context.is_head) {
     framing_ = Framing::kNone;
   } else if (context.is_http_1_1) {
@@ -124,8 +110,8 @@ void Response::TakeBody(std::string* out) {
     }
     case Framing::kChunked:
       if (!body_.empty()) {
-        AppendChunkSize(body_.size(), out);
-        out->append(body_).append(kLineEnd);
+        AppendNumber(body_.size(), 16, out);
+        out->append(kLineEnd).append(body_).append(kLineEnd);
       }
       if (finished_) out->append("0\r\n").append(trailers_).append(kLineEnd);
       break;
@@ -151,7 +137,7 @@ void Response::Reset() {
   length_.reset();
   taken_ = 0;
   framing_ = Framing::kUndecided;
-  finished_ = ended_ = broken_ = has_date_ = false;
+  finished_ = ended_ = broken_ = false;
   keeps_alive_ = true;
 }
 

@@ -5,12 +5,12 @@
 #include <string>
 #include <string_view>
 
-#include "wasmoor/http/server.h"
+#include "http/fields.h"
 
 namespace wasmoor::http {
 
-// One response on its way into bytes: what frames its body is decided when it is first sent, by how
-// much of it is known by then (RFC 9112, section 6).
+// One response of HTTP/1.1 on its way into bytes: what frames its body is decided when it is first
+// sent, by how much of it is known by then (RFC 9112, section 6).
 class Response {
  public:
   // What the request has to say about it.
@@ -19,8 +19,9 @@ class Response {
     bool is_http_1_1 = true;  // Chunks are understood.
     bool keep_alive = true;
   };
+  // Fields that cannot be said are left out.
   void Begin(unsigned status, Fields fields, std::string_view date);
-  void Write(std::string_view part);
+  void Write(std::string_view part) { body_ += part; }
   void Finish(Fields trailers);
 
   // Appends to `out` what can be sent by now.
@@ -35,6 +36,7 @@ class Response {
   size_t waiting() const { return body_.size(); }
 
   void Reset();
+  void Trim() { body_.shrink_to_fit(); }
 
  private:
   void TakeHead(const Context& context, std::string* out);
@@ -48,7 +50,7 @@ class Response {
   std::optional<uint64_t> length_;  // Given by who answers.
   uint64_t taken_ = 0;              // Of the body.
   Framing framing_ = Framing::kUndecided;
-  bool finished_ = false, ended_ = false, keeps_alive_ = true, broken_ = false, has_date_ = false;
+  bool finished_ = false, ended_ = false, keeps_alive_ = true, broken_ = false;
 };
 
 // What is said in the status line.

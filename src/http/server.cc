@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <ctime>
 #include <unordered_map>
 #include <utility>
@@ -38,6 +39,7 @@ struct Server::Parts {
       : loop(on), limits(of), host{.handler = handler, .limits = limits} {
     host.scratch.resize(kScratch);
     host.remove = [this](Connection& connection) { Remove(connection); };
+    host.resume_later = [this](Connection& connection) { ResumeLater(connection); };
     Look();
   }
 
@@ -50,11 +52,14 @@ struct Server::Parts {
   // Runs as long as there are connections.
   void Sweep() {
     Look();
-    std::vector<Connection*> overdue;
+    std::vector<Connection*> due;
     for (const auto& [connection, owner] : connections) {
-      if (connection->overdue()) overdue.push_back(connection);
+      if (connection->due()) due.push_back(connection);
     }
-    for (Connection* connection : overdue) connection->GiveUp();
+    for (Connection* connection : due) {
+      // One may have been the end of another.
+      if (connections.contains(connection)) connection->Look();
+    }
     if (!connections.empty()) Rearm();
   }
 
@@ -63,8 +68,28 @@ struct Server::Parts {
   }
 
   void Remove(Connection& connection) {
+    std::erase(resuming, &connection);
     connections.erase(&connection);
     if (host.draining) TellIfDrained();
+  }
+
+  // Answers that several streams have at once are sent together.
+  void ResumeLater(Connection& connection) {
+    if (std::find(resuming.begin(), resuming.end(), &connection) != resuming.end()) return;
+    resuming.push_back(&connection);
+    if (std::exchange(posted, true)) return;
+    loop.Post([this, lives = std::weak_ptr<const bool>(alive)] {
+      if (!lives.expired()) Resume();
+    });
+  }
+
+  void Resume() {
+    posted = false;
+    for (size_t left = resuming.size(); left > 0 && !resuming.empty(); --left) {
+      Connection* const next = resuming.back();
+      resuming.pop_back();
+      next->Resume();
+    }
   }
 
   void TellIfDrained() {
@@ -76,6 +101,9 @@ struct Server::Parts {
   const Limits limits;
   Host host;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections;
+  std::vector<Connection*> resuming;
+  bool posted = false;  // Resume is.
+  const std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
   loop::Timer sweep;
   std::function<void()> drained;
 };
@@ -108,7 +136,11 @@ void Server::Drain(std::function<void()> drained) {
   Parts& parts = *parts_;
   parts.host.draining = true;
   parts.drained = std::move(drained);
-  std::erase_if(parts.connections, [](const auto& one) { return one.first->idle(); });
+  std::vector<Connection*> all;
+  for (const auto& [connection, owner] : parts.connections) all.push_back(connection);
+  for (Connection* connection : all) {
+    if (parts.connections.contains(connection)) connection->Drain();
+  }
   parts.TellIfDrained();
 }
 

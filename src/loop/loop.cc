@@ -130,6 +130,8 @@ bool Loop::RunOnce(std::chrono::milliseconds patience) {
   return parts_->context.run_one_for(patience) > 0;
 }
 
+bool Loop::ServeOne() { return parts_->context.run_one() > 0; }
+
 void Loop::Post(Callback work) { asio::post(parts_->context, std::move(work)); }
 
 Result<Source> Loop::Watch(const os::Fd& descriptor) {

@@ -30,6 +30,7 @@ constexpr uint64_t kAllowed =
     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
     LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
+constexpr uint64_t kReading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kForbidden = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
                                 LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK |
                                 LANDLOCK_ACCESS_FS_MAKE_FIFO;
@@ -37,6 +38,11 @@ constexpr uint64_t kForbidden = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_
 }  // namespace
 
 Result<int> RestrictToTree(const Fd& tree, Connections connections) {
+  const OpenTree one = {.tree = &tree};
+  return RestrictToTrees(std::span(&one, 1), connections);
+}
+
+Result<int> RestrictToTrees(std::span<const OpenTree> trees, Connections connections) {
   const int abi = ProbeLandlock().abi;
   if (abi < kAbiRefer) return 0;
   const uint64_t allowed = kAllowed | (abi >= kAbiTruncate ? kTruncate : 0);
@@ -46,10 +52,13 @@ Result<int> RestrictToTree(const Fd& tree, Connections connections) {
   if (abi >= kAbiScopes) wanted.scopes = kAbstractSocketsAndSignals;
   const Fd rules(static_cast<int>(syscall(SYS_landlock_create_ruleset, &wanted, sizeof wanted, 0)));
   if (!rules.valid()) return FailErrno(errno, "Landlock: make the rules");
-  const struct landlock_path_beneath_attr beneath = {.allowed_access = allowed,
-                                                     .parent_fd = tree.get()};
-  if (syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0)
-    return FailErrno(errno, "Landlock: allow the tree");
+  for (const OpenTree& one : trees) {
+    const struct landlock_path_beneath_attr beneath = {
+        .allowed_access = one.access == OpenTree::Access::kAll ? allowed : kReading,
+        .parent_fd = one.tree->get()};
+    if (syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0)
+      return FailErrno(errno, "Landlock: allow the tree");
+  }
   if (syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
     return FailErrno(errno, "Landlock: restrict this process");
   return abi;

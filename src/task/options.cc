@@ -6,16 +6,16 @@
 
 #include "proto/containerd/runc_options.pb.h"
 #include "proto/containerd/runtime_options.pb.h"
+#include "settings/toml.h"
 #include "task/settings.h"
-#include "task/toml.h"
 #include "wasmoor/ttrpc/any.h"
 
 namespace wasmoor::task {
 namespace {
 
 Status ApplyFile(const std::string& path, Options* options) {
-  return ApplyToml(TRY_AS(ReadSettingsFile(path), "the runtime's options: config_path"), path,
-                   options);
+  return ApplyToml(TRY_AS(settings::ReadSettingsFile(path), "the runtime's options: config_path"),
+                   path, options);
 }
 
 void ApplyRunc(const containerd::runc::v1::Options& runc, Options* options) {

@@ -4,19 +4,16 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
+#include "settings/toml.h"
 #include "wasmoor/task/options.h"
 
 // The settings that Options can be given from text, each once.
 namespace wasmoor::task {
 
-// A setting's value as it was written: in TOML, or (Text) in an annotation, which knows no types.
-struct Text {
-  std::string_view text;
-};
-using Value = std::variant<bool, int64_t, std::string, std::vector<std::string>, Text>;
+using settings::Text;  // In an annotation, which knows no types.
+using settings::Value;
 
 struct Setting {
   std::string_view key;  // "guest.memory"
@@ -27,5 +24,8 @@ struct Setting {
 // Nullptr if there is none of that name. The settings of containerd's runc shim are known by its
 // names, too.
 const Setting* FindSetting(std::string_view key);
+
+// Of one setting of Options, by its key. kInvalidArgument: there is none, or not of that value.
+Status Set(std::string_view key, const Value& value, Options* options);
 
 }  // namespace wasmoor::task

@@ -113,18 +113,24 @@ void Page::Line(std::string_view suffix, std::span<const Label> labels, double v
   text_.append(" ").append(NumberText(value)).append("\n");
 }
 
-void Page::Write(std::span<const Label> labels, const Histogram& histogram) {
+void Page::Add(std::span<const Label> labels, std::span<const double> bounds,
+               std::span<const uint64_t> counts, double sum) {
+  if (++series_ <= kMostSeries) Write(labels, bounds, counts, sum);
+}
+
+void Page::Write(std::span<const Label> labels, std::span<const double> bounds,
+                 std::span<const uint64_t> counts, double sum) {
   std::vector<Label> with_bound(labels.begin(), labels.end());
   with_bound.push_back({});
   uint64_t count = 0;
-  for (size_t i = 0; i < histogram.counts().size(); ++i) {
-    count += histogram.counts()[i];
-    const bool is_last = i == histogram.bounds().size();
-    const std::string bound = is_last ? "+Inf" : NumberText(histogram.bounds()[i]);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    count += counts[i];
+    const bool is_last = i == bounds.size();
+    const std::string bound = is_last ? "+Inf" : NumberText(bounds[i]);
     with_bound.back() = {"le", bound};
     Line("_bucket", with_bound, static_cast<double>(count));
   }
-  Line("_sum", labels, histogram.sum());
+  Line("_sum", labels, sum);
   Line("_count", labels, static_cast<double>(count));
 }
 
@@ -178,7 +184,7 @@ void Family<T>::WriteTo(Page* page) const {
     std::vector<Label> labels;
     for (size_t i = 0; i < labels_.size(); ++i) labels.push_back({labels_[i], series.values[i]});
     if constexpr (std::is_same_v<T, Histogram>) {
-      page->Write(labels, series.metric);
+      page->Write(labels, series.metric.bounds(), series.metric.counts(), series.metric.sum());
     } else {
       page->Add(labels, series.metric.value());
     }

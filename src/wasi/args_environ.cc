@@ -23,9 +23,9 @@ Lengths ArgumentLengths(const Grants& grants) {
   return lengths;
 }
 
-Lengths EnvironmentLengths(const Grants& grants) {
+Lengths EnvironmentLengths(Context& context) {
   Lengths lengths;
-  for (const auto& [name, value] : grants.environment) {
+  for (const auto& [name, value] : context.Environment()) {
     ++lengths.count;
     lengths.bytes += name.size() + 1 + value.size() + 1;
   }
@@ -88,13 +88,13 @@ Reply ArgsGet(Context& context, Call& call, Ptr argv, Ptr buffer) {
 }
 
 Reply EnvironSizesGet(Context& context, Call& call, Ptr count, Ptr bytes) {
-  return StoreLengths(call, EnvironmentLengths(context.grants()), count, bytes);
+  return StoreLengths(call, EnvironmentLengths(context), count, bytes);
 }
 
 Reply EnvironGet(Context& context, Call& call, Ptr environ, Ptr buffer) {
-  Layout layout(call.memory, EnvironmentLengths(context.grants()), environ, buffer);
+  Layout layout(call.memory, EnvironmentLengths(context), environ, buffer);
   if (!layout.fits()) return Errno::kFault;
-  for (const auto& [name, value] : context.grants().environment) {
+  for (const auto& [name, value] : context.Environment()) {
     layout.Begin();
     layout.Append(name);
     layout.Append("=");

@@ -46,9 +46,10 @@ Status Check(const Grants& grants) {
   return {};
 }
 
-Descriptor Stdio(os::Fd file, Rights rights) {
+Descriptor Stdio(os::Fd file, Stream* stream, Rights rights) {
   Descriptor descriptor;
   descriptor.file = std::move(file);
+  descriptor.stream = stream;
   descriptor.origin = Origin::kStdio;
   descriptor.base = rights;
   return descriptor;
@@ -87,14 +88,23 @@ Result<std::unique_ptr<Context>> Context::Create(Grants grants) {
 Context::Context(Grants grants)
     : grants_(std::move(grants)),
       descriptors_(std::make_unique<DescriptorTable>(grants_.max_descriptors)) {
-  descriptors_->Insert(Stdio(std::move(grants_.standard_input), kInputRights));
-  descriptors_->Insert(Stdio(std::move(grants_.standard_output), kOutputRights));
-  descriptors_->Insert(Stdio(std::move(grants_.standard_error), kOutputRights));
+  descriptors_->Insert(
+      Stdio(std::move(grants_.standard_input), grants_.input_stream, kInputRights));
+  descriptors_->Insert(
+      Stdio(std::move(grants_.standard_output), grants_.output_stream, kOutputRights));
+  descriptors_->Insert(
+      Stdio(std::move(grants_.standard_error), grants_.error_stream, kOutputRights));
   for (size_t i = 0; i < grants_.preopens.size(); ++i)
     descriptors_->Insert(Directory(grants_.preopens[i], i));
   for (Listener& listener : grants_.listeners) descriptors_->Insert(Listening(listener));
 }
 
 Context::~Context() = default;
+
+const std::vector<std::pair<std::string, std::string>>& Context::Environment() {
+  if (LateEnvironment* late = std::exchange(grants_.late_environment, nullptr); late != nullptr)
+    late->AddTo(&grants_.environment);
+  return grants_.environment;
+}
 
 }  // namespace wasmoor::wasi

@@ -6,6 +6,7 @@
 
 #include "wasi/abi.h"
 #include "wasmoor/os/fd.h"
+#include "wasmoor/wasi/stream.h"
 
 namespace wasmoor::wasi {
 
@@ -47,7 +48,10 @@ enum class Origin : uint8_t {
 
 // One open descriptor of a guest. A plain value with an owner; the guest's thread only.
 struct Descriptor {
-  os::Fd file;  // Not valid: standard I/O that was not granted, which reads as empty and swallows.
+  // Not valid, without a stream: standard I/O that was not granted, which reads as empty and
+  // swallows.
+  os::Fd file;
+  Stream* stream = nullptr;  // In the place of a file. Borrowed.
   Origin origin = Origin::kClosed;
   FileType type = FileType::kUnknown;  // Only once type_known.
   bool type_known = false;
@@ -61,6 +65,7 @@ struct Descriptor {
   Rights inheriting = 0;
 
   bool open() const { return origin != Origin::kClosed; }
+  bool granted() const { return file.valid() || stream != nullptr; }
   bool is_socket() const { return origin == Origin::kAccepted || origin == Origin::kListener; }
   bool nonblocking() const { return (flags & kFdflagNonblock) != 0; }
 

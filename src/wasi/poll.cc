@@ -26,9 +26,10 @@ struct Wait {
   uint64_t userdata;
   EventType type;
   Errno error;
-  bool ready;          // Without asking: a file that was not granted.
+  bool ready;          // Without asking: a file that was not granted, a stream that has something.
   int32_t poll_index;  // Among the files polled; -1 for none.
   Timestamp deadline;  // Of a clock, on CLOCK_MONOTONIC.
+  bool is_stream = false;  // What is polled is not what is read.
 };
 
 Timestamp SaturatingAdd(Timestamp a, Timestamp b) { return a > kNever - b ? kNever : a + b; }
@@ -60,7 +61,8 @@ Errno DeadlineOf(const Subscription& subscription, Timestamp now, Timestamp* dea
 
 // A sleep: one clock and nothing else. On the clock that was asked for, so that a wait for a time
 // of day heeds one who sets the clock.
-Reply Sleep(const Call& call, const Subscription& subscription, Ptr events, Ptr stored) {
+Reply Sleep(Context& context, const Call& call, const Subscription& subscription, Ptr events,
+            Ptr stored) {
   Event event = {};
   event.userdata = subscription.userdata;
   event.type = subscription.tag;
@@ -70,6 +72,7 @@ Reply Sleep(const Call& call, const Subscription& subscription, Ptr events, Ptr 
     const bool time_of_day = static_cast<ClockId>(subscription.id) == ClockId::kRealtime &&
                              (subscription.clock_flags & kSubclockAbstime) != 0;
     const timespec until = ToTimespec(time_of_day ? subscription.timeout : deadline);
+    context.BeforeWait();
     const Reply reply = Interruptible(call, [&] {
       // Returns the error instead of setting it: clock_nanosleep(2).
       errno = clock_nanosleep(time_of_day ? CLOCK_REALTIME : CLOCK_MONOTONIC, TIMER_ABSTIME, &until,
@@ -102,7 +105,7 @@ class Poll {
   Errno Add(Context& context, const Subscription& subscription, Timestamp now);
 
   // Until one of them is ready, due or wrong.
-  Reply Run(const Call& call);
+  Reply Run(Context& context, const Call& call);
 
   // Stores an event for each that is; how many.
   Size Store(uint8_t* events) const;
@@ -155,15 +158,23 @@ void Poll::AddFile(Context& context, Fd fd, Wait* wait) {
     wait->error = Errno::kNotcapable;
     return;
   }
-  if (!descriptor->file.valid()) {
+  const os::Fd* file = &descriptor->file;
+  short event = reads ? POLLIN : POLLOUT;
+  if (descriptor->stream != nullptr) {
+    file = descriptor->stream->WaitsFor();
+    event = POLLIN;
+    wait->is_stream = true;
+  }
+  if (file == nullptr || !file->valid()) {
     wait->ready = true;
     return;
   }
   wait->poll_index = static_cast<int32_t>(file_count_);
-  files_[file_count_++] = {descriptor->file.get(), static_cast<short>(reads ? POLLIN : POLLOUT), 0};
+  files_[file_count_++] = {file->get(), event, 0};
 }
 
-Reply Poll::Run(const Call& call) {
+Reply Poll::Run(Context& context, const Call& call) {
+  if (!at_once_) context.BeforeWait();
   return Interruptible(call, [&] {
     timespec left = {};
     if (!at_once_ && deadline_ != kNever) {
@@ -182,7 +193,7 @@ bool Poll::EventOf(const Wait& wait, Timestamp now, Event* event) const {
   if (wait.error != Errno::kSuccess) return true;
   if (wait.type == EventType::kClock) return wait.deadline <= now;
   if (wait.ready) {
-    event->nbytes = wait.type == EventType::kFdWrite ? 1 : 0;
+    event->nbytes = wait.type == EventType::kFdWrite || wait.is_stream ? 1 : 0;
     return true;
   }
   const pollfd& file = files_[static_cast<size_t>(wait.poll_index)];
@@ -194,7 +205,7 @@ bool Poll::EventOf(const Wait& wait, Timestamp now, Event* event) const {
   // An error of a pipe or socket is left for the read or write that follows to report.
   if ((file.revents & (POLLHUP | POLLERR)) != 0) event->flags = kEventHangup;
   event->nbytes = 1;
-  if (wait.type == EventType::kFdRead) {
+  if (wait.type == EventType::kFdRead && !wait.is_stream) {
     int readable = 0;
     const bool ready = (file.revents & POLLIN) != 0;
     // A listener has connections and no bytes; a file beyond 2 GiB has more than an int.
@@ -232,13 +243,13 @@ Reply PollOneoff(Context& context, Call& call, Ptr subscriptions, Ptr events, Si
     Subscription subscription;
     std::memcpy(&subscription, in + uint64_t{i} * sizeof(subscription), sizeof(subscription));
     if (count == 1 && subscription.tag == static_cast<uint8_t>(EventType::kClock))
-      return Sleep(call, subscription, events, stored);
+      return Sleep(context, call, subscription, events, stored);
     const Errno error = poll.Add(context, subscription, now);
     if (error != Errno::kSuccess) return error;
   }
   Size happened = 0;
   while (happened == 0) {  // A timeout may come a tick before the clock that it waited for.
-    if (const Reply reply = poll.Run(call); !reply.ok()) return reply;
+    if (const Reply reply = poll.Run(context, call); !reply.ok()) return reply;
     happened = poll.Store(out);
   }
   return call.memory.Store(stored, happened) ? Errno::kSuccess : Errno::kFault;

@@ -41,14 +41,14 @@ Reply TransferAt(Context& context, const Call& call, Fd fd, Rights rights, Ptr i
 Reply FdRead(Context& context, Call& call, Fd fd, Ptr iovs, Size count, Ptr read) {
   return Transfer(context, call, fd, kRightFdRead, iovs, count, read,
                   [&](Descriptor& descriptor, const Buffers& buffers, int64_t* bytes) {
-                    return ReadStream(call, descriptor, buffers, bytes);
+                    return ReadStream(context, call, descriptor, buffers, bytes);
                   });
 }
 
 Reply FdWrite(Context& context, Call& call, Fd fd, Ptr iovs, Size count, Ptr written) {
   return Transfer(context, call, fd, kRightFdWrite, iovs, count, written,
                   [&](Descriptor& descriptor, const Buffers& buffers, int64_t* bytes) {
-                    return WriteStream(call, descriptor, buffers, bytes);
+                    return WriteStream(context, call, descriptor, buffers, bytes);
                   });
 }
 

@@ -23,14 +23,14 @@ Errno GetSocket(Context& context, Fd fd, Rights rights, Descriptor** out) {
 
 // recvmsg(2) or sendmsg(2), waiting where the guest did not ask not to.
 template <typename SystemCall>
-Reply Exchange(const Call& call, const Descriptor& descriptor, short event, SystemCall system_call,
-               int64_t* count) {
+Reply Exchange(Context& context, const Call& call, const Descriptor& descriptor, short event,
+               SystemCall system_call, int64_t* count) {
   // Standard I/O that was not granted.
   if (!descriptor.file.valid()) return Errno::kNotsock;
   for (;;) {
     const Reply reply = Interruptible(call, system_call, count);
     if (reply.ok() || reply.error() != Errno::kAgain || descriptor.nonblocking()) return reply;
-    const Reply waited = WaitFor(call, descriptor.file, event);
+    const Reply waited = WaitFor(context, call, descriptor.file, event);
     if (!waited.ok()) return waited;
   }
 }
@@ -47,7 +47,7 @@ Reply SockAccept(Context& context, Call& call, Fd fd, uint32_t flags, Ptr accept
   const int socket_flags = SOCK_CLOEXEC | (flags != 0 ? SOCK_NONBLOCK : 0);
   int64_t opened = -1;
   const Reply reply = Exchange(
-      call, *listener, POLLIN,
+      context, call, *listener, POLLIN,
       [&] { return accept4(listener->file.get(), nullptr, nullptr, socket_flags); }, &opened);
   if (!reply.ok()) return reply;
   Descriptor connection;
@@ -79,7 +79,7 @@ Reply SockRecv(Context& context, Call& call, Fd fd, Ptr iovs, Size count, uint32
   message.msg_iovlen = static_cast<size_t>(buffers.count());
   int64_t bytes = 0;
   const Reply reply = Exchange(
-      call, *descriptor, POLLIN,
+      context, call, *descriptor, POLLIN,
       [&] { return recvmsg(descriptor->file.get(), &message, linux_flags); }, &bytes);
   if (!reply.ok()) return reply;
   const uint16_t truncated = (message.msg_flags & MSG_TRUNC) != 0 ? kRoflagDataTruncated : 0;
@@ -103,7 +103,7 @@ Reply SockSend(Context& context, Call& call, Fd fd, Ptr iovs, Size count, uint32
   message.msg_iovlen = static_cast<size_t>(buffers.count());
   int64_t bytes = 0;
   const Reply reply = Exchange(
-      call, *descriptor, POLLOUT,
+      context, call, *descriptor, POLLOUT,
       [&] { return sendmsg(descriptor->file.get(), &message, MSG_NOSIGNAL); }, &bytes);
   if (!reply.ok()) return reply;
   return call.memory.Store(sent, static_cast<Size>(bytes)) ? Errno::kSuccess : Errno::kFault;

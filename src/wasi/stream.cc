@@ -15,6 +15,11 @@ enum class Direction { kRead, kWrite };
 short EventOf(Direction direction) { return direction == Direction::kRead ? POLLIN : POLLOUT; }
 
 int64_t Move(Direction direction, const Descriptor& descriptor, const Buffers& buffers) {
+  if (descriptor.stream != nullptr) {
+    return direction == Direction::kRead
+               ? descriptor.stream->Read(buffers.data(), buffers.count())
+               : descriptor.stream->Write(buffers.data(), buffers.count());
+  }
   const int file = descriptor.file.get();
   if (direction == Direction::kRead)
     return buffers.single() ? read(file, buffers.base(), buffers.length())
@@ -54,9 +59,10 @@ bool MustNotWait(Descriptor& descriptor) {
   return type != FileType::kRegularFile && type != FileType::kBlockDevice;
 }
 
-Reply Transfer(const hostcall::Call& call, Direction direction, Descriptor& descriptor,
-               const Buffers& buffers, int64_t* count) {
-  const bool must_not_wait = MustNotWait(descriptor);
+Reply Transfer(Context& context, const hostcall::Call& call, Direction direction,
+               Descriptor& descriptor, const Buffers& buffers, int64_t* count) {
+  // A stream never waits by itself.
+  const bool must_not_wait = descriptor.stream == nullptr && MustNotWait(descriptor);
   for (;;) {
     const Reply reply = Interruptible(
         call,
@@ -66,30 +72,39 @@ Reply Transfer(const hostcall::Call& call, Direction direction, Descriptor& desc
         },
         count);
     if (reply.ok() || reply.error() != Errno::kAgain || descriptor.nonblocking()) return reply;
+    if (descriptor.stream != nullptr) {
+      const os::Fd* ready = descriptor.stream->WaitsFor();
+      if (ready == nullptr) continue;
+      if (const Reply waited = WaitFor(context, call, *ready, POLLIN); !waited.ok()) return waited;
+      continue;
+    }
     // Whoever shares the file made it non-blocking; this guest did not ask for that.
-    const Reply waited = WaitFor(call, descriptor.file, EventOf(direction));
+    const Reply waited = WaitFor(context, call, descriptor.file, EventOf(direction));
     if (!waited.ok()) return waited;
   }
 }
 
 }  // namespace
 
-Reply ReadStream(const hostcall::Call& call, Descriptor& descriptor, const Buffers& buffers,
-                 int64_t* count) {
-  if (descriptor.file.valid()) return Transfer(call, Direction::kRead, descriptor, buffers, count);
+Reply ReadStream(Context& context, const hostcall::Call& call, Descriptor& descriptor,
+                 const Buffers& buffers, int64_t* count) {
+  if (descriptor.granted())
+    return Transfer(context, call, Direction::kRead, descriptor, buffers, count);
   *count = 0;
   return Errno::kSuccess;
 }
 
-Reply WriteStream(const hostcall::Call& call, Descriptor& descriptor, const Buffers& buffers,
-                  int64_t* count) {
-  if (descriptor.file.valid()) return Transfer(call, Direction::kWrite, descriptor, buffers, count);
+Reply WriteStream(Context& context, const hostcall::Call& call, Descriptor& descriptor,
+                  const Buffers& buffers, int64_t* count) {
+  if (descriptor.granted())
+    return Transfer(context, call, Direction::kWrite, descriptor, buffers, count);
   constexpr uint64_t kMost = std::numeric_limits<int32_t>::max();
   *count = static_cast<int64_t>(std::min(buffers.total(), kMost));
   return Errno::kSuccess;
 }
 
-Reply WaitFor(const hostcall::Call& call, const os::Fd& file, short events) {
+Reply WaitFor(Context& context, const hostcall::Call& call, const os::Fd& file, short events) {
+  context.BeforeWait();
   pollfd wait = {file.get(), events, 0};
   return Interruptible(call, [&] { return poll(&wait, 1, -1); });
 }

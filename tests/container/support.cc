@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <span>
 
+#include "wasmoor/program/compiler.h"
+
 namespace wasmoor::container {
 
 std::filesystem::path GuestFile(std::string_view name) {
@@ -84,7 +86,7 @@ std::vector<std::filesystem::path> ContainerTest::CacheEntries() const {
 int main(int argc, char** argv) {
   const std::span<char* const> words(argv, static_cast<size_t>(argc));
   if (argc > 1 && words[1] == wasmoor::container::kCompilerVerb) {
-    return wasmoor::container::RunCompiler(wasmoor::cmd::Engines().front(), words.subspan(2));
+    return wasmoor::program::RunCompiler(wasmoor::cmd::Engines().front(), words.subspan(2));
   }
   ::testing::InitGoogleMock(&argc, argv);
   return RUN_ALL_TESTS();

@@ -78,6 +78,12 @@ TEST(SeedsTest, AnswersOfServersAreReadOrRefused) {
 TEST(SeedsTest, ClientsOfGrpcAreAnsweredOrHungUpOn) {
   RunThrough("grpc_requests_fuzz", GrpcRequests, 3000);
 }
+TEST(SeedsTest, ClientsOfHttpAreAnsweredOrHungUpOn) {
+  RunThrough("http_requests_fuzz", HttpRequests, 3000);
+}
+TEST(SeedsTest, ClientsOfHttp2AreAnsweredOrHungUpOn) {
+  RunThrough("http2_requests_fuzz", Http2Requests, 3000);
+}
 TEST(SeedsTest, CollectorsAreUnderstoodOrLeft) {
   RunThrough("collector_answers_fuzz", CollectorAnswers, 1000);
 }

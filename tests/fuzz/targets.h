@@ -18,6 +18,8 @@ void ChannelMessage(Bytes input);    // Between a runtime and its child.
 void ContainerTexts(Bytes input);    // Mount options, names, control groups' texts and statistics.
 void GrpcAnswers(Bytes input);       // What a server of gRPC sends.
 void GrpcRequests(Bytes input);      // What a client of gRPC does, to a server.
+void HttpRequests(Bytes input);      // What a client of HTTP/1.1 does, to a server.
+void Http2Requests(Bytes input);     // And one of HTTP/2.
 void HostNotes(Bytes input);       // What a host of guests says, which a guest may have taken over.
 void ImageDocuments(Bytes input);  // Indexes and manifests of images.
 void ImageArchive(Bytes input);    // An archive of images; its documents; names of images.

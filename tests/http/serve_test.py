@@ -99,6 +99,22 @@ class ServeTest(unittest.TestCase):
         self.assertTrue(head.startswith("HTTP/1.1 200 OK"), run)
         self.assertEqual(body, "Hello from wasi:http!\n")
 
+    def test_answers_in_http2(self):
+        for how in ("--http2", "--http2-prior-knowledge"):
+            run = subprocess.run(["curl", "-sS", "-i", how, "-H", "X-One: 1", f"http://{self.server.address}/fields"],
+                                 capture_output=True, text=True, timeout=PATIENCE)
+            self.assertIn("HTTP/2 200", run.stdout, run)
+            lines = run.stdout.lower().splitlines()
+            self.assertIn("x-one=1", lines)
+            self.assertIn(f"authority={self.server.address}", lines)
+            self.assertFalse([line for line in lines if line.startswith(("connection=", "upgrade=", "host="))])
+
+    @unittest.skipIf(shutil.which("h2load") is None, "there is no h2load")
+    def test_answers_many_at_once_in_http2(self):
+        run = subprocess.run(["h2load", "-n3000", "-c6", "-m64", f"http://{self.server.address}/"], capture_output=True,
+                             text=True, timeout=PATIENCE)
+        self.assertIn("3000 succeeded, 0 failed, 0 errored", run.stdout)
+
     def test_the_least_server_needs_nothing_else(self):
         with self.serving(guest="webhello-component") as server:
             self.assertEqual(server.get("/"), (200, b"Hello from wasi:http!\n"))
@@ -130,7 +146,7 @@ class ServeTest(unittest.TestCase):
         sent = pathlib.Path(self.scratch) / "body"
         sent.write_bytes(body)
         # curl reads while it sends. An echo that nobody reads holds its sender back.
-        for how in ([], ["-H", "Transfer-Encoding: chunked"]):
+        for how in ([], ["-H", "Transfer-Encoding: chunked"], ["--http2-prior-knowledge"]):
             echoed = subprocess.run(["curl", "-sS", *how, "--data-binary", f"@{sent}", f"http://{self.server.address}/echo"],
                                     capture_output=True, timeout=PATIENCE)
             self.assertTrue(echoed.stdout == body, echoed.stderr)

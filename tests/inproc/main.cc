@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <string>
 
-#include "container/compiler.h"
 #include "inproc/fixture.h"
 #include "support/scratch.h"
 #include "wasmoor/host/host.h"
+#include "wasmoor/program/compiler.h"
 #include "wasmoor/wasm/wasmtime.h"
 
 // This program is the host of its guests as well, and what compiles their modules.
@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
                           .skeletons = std::string(sandbox::kState) + "/skeletons"},
                          os::Fd(sandbox::kHostConnection));
   if (argc > 1 && std::string_view(argv[1]) == sandbox::kCompilerWord)
-    return container::RunCompiler(engine, std::span<char* const>(argv, argc).subspan(2));
+    return program::RunCompiler(engine, std::span<char* const>(argv, argc).subspan(2));
   ::testing::InitGoogleTest(&argc, argv);
   const int status = RUN_ALL_TESTS();
   std::filesystem::remove_all(sandbox::kState);

@@ -13,4 +13,7 @@ enum class Lines : uint8_t { kOne, kMany };
 // and bytes that are not UTF-8. For everything that comes out of somebody else's file.
 std::string Printable(std::string_view text, Lines lines = Lines::kOne);
 
+// RFC 3629: without overlong forms and surrogates.
+bool IsUtf8(std::string_view text);
+
 }  // namespace wasmoor

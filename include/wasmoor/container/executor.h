@@ -5,13 +5,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/jail/executor.h"
+#include "wasmoor/program/compiler.h"
 #include "wasmoor/program/program.h"
 #include "wasmoor/wasm/engine.h"
 
@@ -46,12 +46,9 @@ struct WasmOptions {
   // Where compiled code is kept, the best place first: the others are for when nothing can be kept
   // there. wasm::Cache has its say about each.
   std::vector<std::filesystem::path> caches;
-  // The words that start this very executable as a compiler: [0] is the name it goes by, and what
-  // follows them is for RunCompiler, which it must call then.
+  // program::CompilerOptions has these.
   std::vector<std::string> compiler;
-  // What a compiler may have in address space: a module is hostile, and compiled outside of its
-  // container's limits.
-  uint64_t compiler_bytes = uint64_t{4} << 30;
+  uint64_t compiler_bytes = program::CompilerOptions().bytes;
   GuestBounds guest;
   // For a process that makes many containers. Null: each loads its module anew. Borrowed.
   KeptModules* kept = nullptr;
@@ -88,9 +85,5 @@ class WasmExecutor : public jail::Executor {
  private:
   WasmOptions options_;
 };
-
-// The compiler's side of WasmOptions::compiler: what this process returns as its exit status. It
-// reads the module from standard input and says on standard output how it went.
-int RunCompiler(const wasm::EngineFactory& engine, std::span<char* const> words);
 
 }  // namespace wasmoor::container

@@ -13,10 +13,11 @@
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/fd.h"
 
-// An HTTP/1.1 server (RFC 9112) on one thread's loop: it reads requests, hands each to a Handler,
-// and writes what that answers. Bodies stream both ways and are bounded by what the other side
-// takes. What is malformed, or could be understood by a proxy otherwise than by us, never reaches
-// the Handler. Everything here belongs to the thread of the loop.
+// A server of HTTP/1.1 (RFC 9112) and, on the same sockets, of HTTP/2 without TLS (RFC 9113) on one
+// thread's loop: it reads requests, hands each to a Handler, and writes what that answers. Who
+// answers sees the same whichever is spoken. Bodies stream both ways and are bounded by what the
+// other side takes. What is malformed, or could be understood by a proxy otherwise than by us,
+// never reaches the Handler. Everything here belongs to the thread of the loop.
 namespace wasmoor::http {
 
 struct Field {
@@ -26,9 +27,21 @@ using Fields = std::span<const Field>;
 
 // The head of a request. Valid during Handler::Begin only.
 struct Head {
-  std::string_view method, target;  // The target as it came: "/a?b", "http://host/a", "*".
-  Fields fields;                    // All, in their order, as they came.
+  // The target as it came: "/a?b", "http://host/a", "*"; of CONNECT "host:port".
+  std::string_view method, target;
+  // All, in their order, as they came. Those of HTTP/2 have lower-case names, Host stands for
+  // ":authority", and Cookie is one field (RFC 9113, sections 8.3.1 and 8.2.3).
+  Fields fields;
   bool has_body = false;
+};
+
+// Which clients are answered in HTTP/2.
+enum class H2c : uint8_t {
+  kOff,
+  kPriorKnowledge,  // Those that begin with it (RFC 9113, section 3.3).
+  // And those that ask for it by Upgrade (RFC 7540, section 3.2) in a request without a body. A
+  // proxy that hands on its clients' Upgrade fields lets them past its rules then.
+  kOn,
 };
 
 struct Limits {
@@ -39,6 +52,8 @@ struct Limits {
   std::chrono::milliseconds head_time{10'000};
   std::chrono::milliseconds idle_time{75'000};   // Between requests.
   std::chrono::milliseconds stall_time{30'000};  // Of a body or a response that does not move.
+  H2c h2c = H2c::kOn;
+  uint32_t streams = 256;  // Of HTTP/2: requests at once on one connection.
 };
 
 // What is to become of one request, seen from who answers it. All calls but Flush only note down
@@ -97,8 +112,9 @@ class Server {
   // Takes a connection that does not block.
   void Serve(os::Fd connection);
 
-  // Ends connections that wait for a request, now, and the others after their response; calls
-  // `drained` from the loop once there is none left.
+  // Ends connections that wait for a request, now, and the others after their response; those of
+  // HTTP/2 when their client has heard that and what it had begun is answered. Calls `drained` from
+  // the loop once there is none left.
   void Drain(std::function<void()> drained);
 
   size_t connections() const;

@@ -70,6 +70,11 @@ class Loop {
   // False if nothing was.
   bool RunOnce(std::chrono::milliseconds patience);
 
+  // Waits for as long as it takes until something is ready, and serves that one thing. False after
+  // Stop. For who has other work to do in between; several threads may take turns, if each sees
+  // what the one before it has done.
+  bool ServeOne();
+
   // Calls `work` from Run, in the order of the calls. Any thread.
   void Post(Callback work);
 

@@ -72,7 +72,7 @@ struct Label {
 // The answer to one scrape, in the making.
 class Page {
  public:
-  // Begins a metric; all its series follow. Of kCounter or kGauge.
+  // Begins a metric; all its series follow.
   void Begin(Kind kind, std::string_view name, std::string_view help);
   // One series of the metric begun. The caller takes care that no two have the same labels; after
   // kMostSeries of them the rest is left out.
@@ -81,13 +81,18 @@ class Page {
     Add(std::span(labels.begin(), labels.size()), value);
   }
 
+  // The same of kHistogram, as Histogram has them.
+  void Add(std::span<const Label> labels, std::span<const double> bounds,
+           std::span<const uint64_t> counts, double sum);
+
   std::string Take() { return std::move(text_); }
 
  private:
   template <typename T>
   friend class Family;
   void Line(std::string_view suffix, std::span<const Label> labels, double value);
-  void Write(std::span<const Label> labels, const Histogram& histogram);
+  void Write(std::span<const Label> labels, std::span<const double> bounds,
+             std::span<const uint64_t> counts, double sum);
 
   std::string text_, name_;
   size_t series_ = 0;

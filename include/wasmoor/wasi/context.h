@@ -26,6 +26,12 @@ class Context {
   // may close them.
   const Grants& grants() const { return grants_; }
   DescriptorTable& descriptors() { return *descriptors_; }
+  // With what is put together late.
+  const std::vector<std::pair<std::string, std::string>>& Environment();
+  // The calling thread is about to wait.
+  void BeforeWait() {
+    if (grants_.on_wait != nullptr) grants_.on_wait->OnWait();
+  }
 
  private:
   explicit Context(Grants grants);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "wasmoor/os/fd.h"
+#include "wasmoor/wasi/stream.h"
 
 namespace wasmoor::wasi {
 
@@ -41,6 +42,12 @@ struct Grants {
   std::vector<Preopen> preopens;                                 // Guest descriptors 3, 4 …
   std::vector<Listener> listeners;                               // The next ones.
   os::Fd standard_input, standard_output, standard_error;
+  // In the place of a descriptor; of guests of core modules only.
+  Stream* input_stream = nullptr;
+  Stream* output_stream = nullptr;
+  Stream* error_stream = nullptr;
+  LateEnvironment* late_environment = nullptr;  // Its variables come after `environment`.
+  WaitHandler* on_wait = nullptr;
 
   // How many descriptors the guest may hold, these included; beyond, it is told EMFILE. Each one is
   // a descriptor of this process, whose own limit (RLIMIT_NOFILE) bounds all its guests together.

@@ -59,6 +59,9 @@ struct HttpOptions {
     // serves, too, or on threads that it makes, which have ended when the handler has. There is no
     // pool, and guests are ended by the engine of the module, which is shared.
     kShared,
+    // Its own, and other handlers' with it: they have the pool of the module's engine, which is one
+    // of EngineOptions::serves, and any thread may poll.
+    kPooled,
   };
   Process process = Process::kOwn;
   // Arguments, environment and directories, the same for every instance. Standard streams and
@@ -123,8 +126,11 @@ class HttpHandler {
   // go on and is to be polled again; not after the request is destroyed. It must not call into the
   // request. kInvalidArgument: the head is none that wasi:http can express. The handler outlives
   // its requests.
+  // `memory`: borrowed; what this instance may have instead of HttpOptions::limits.memory_bytes,
+  // and where that is counted. Null: as the options have it.
   virtual Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head,
-                                                     std::function<void()> wake) = 0;
+                                                     std::function<void()> wake,
+                                                     MemoryPool* memory = nullptr) = 0;
 };
 
 // Is it a component that serves HTTP? A command, which exports wasi:cli/run, does not.

@@ -97,6 +97,9 @@ struct EngineOptions {
   // Start what ends guests in time with the engine, and not with the first guest: for a process in
   // which the threads of guests may start none. kManyGuests only.
   bool tick_at_once = false;
+  // Of kManyGuests: its modules are run by this very process, which will not clone itself, and its
+  // components are served (HttpOptions::Process::kPooled).
+  bool serves = false;
   bool parallel_compile = true;  // Compile on all CPUs. The helper threads idle afterwards.
   // What guests may import; shared with the engine, not changed afterwards. Null: nothing.
   std::shared_ptr<const hostcall::Table> host;

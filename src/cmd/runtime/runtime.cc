@@ -14,6 +14,7 @@
 #include "cmd/runtime/verb.h"
 #include "wasmoor/oci/state.h"
 #include "wasmoor/os/self.h"
+#include "wasmoor/program/compiler.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -183,7 +184,7 @@ jail::Executors Runtime::executors() {
 }
 
 int Runtime::RunCompiler(std::span<char* const> words) {
-  return container::RunCompiler(Engines().front(), words);
+  return program::RunCompiler(Engines().front(), words);
 }
 
 }  // namespace wasmoor::cmd

@@ -5,7 +5,7 @@
 #include "cmd/engines.h"
 #include "cmd/line/pages.h"
 #include "cmd/line/text.h"
-#include "wasmoor/container/executor.h"
+#include "wasmoor/program/compiler.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -77,7 +77,7 @@ std::string Shim::VersionText(bool json) const {
 }
 
 int Shim::RunCompiler(std::span<char* const> words) {
-  return container::RunCompiler(Engines().front(), words);
+  return program::RunCompiler(Engines().front(), words);
 }
 
 }  // namespace wasmoor::cmd

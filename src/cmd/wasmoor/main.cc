@@ -1,6 +1,13 @@
+#include <span>
+
+#include "cmd/functions/function_server.h"
 #include "cmd/wasmoor/wasmoor.h"
 
 int main(int argc, char** argv) {
-  wasmoor::cmd::Wasmoor wasmoor;
-  return wasmoor::cmd::Main(wasmoor, argc, argv);
+  using namespace wasmoor::cmd;
+  // A compiler of a server's, before anything else, and without the command line's names.
+  if (argc > 1 && argv[1] == kFunctionCompilerWord)
+    return RunFunctionCompiler(std::span<char* const>(argv, argc).subspan(2));
+  Wasmoor wasmoor;
+  return Main(wasmoor, argc, argv);
 }

@@ -12,6 +12,7 @@
 #include "cmd/wasmoor/image_command.h"
 #include "cmd/wasmoor/inspect.h"
 #include "cmd/wasmoor/run.h"
+#include "cmd/wasmoor/serve.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -21,6 +22,7 @@ constexpr std::array kCommands = {
     CommandEntry{"compile",
                  "Compile modules into the cache, so that their first run starts at once",
                  Make<CompileCommand>},
+    CommandEntry{"serve", "Serve the functions of a directory over HTTP", Make<ServeCommand>},
     CommandEntry{"inspect", "Say what a module is and what it takes to run it",
                  Make<InspectCommand>},
     CommandEntry{"cache", "List, verify and prune the compiled modules", Make<CacheCommand>},

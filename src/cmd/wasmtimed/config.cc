@@ -4,12 +4,13 @@
 #include <cerrno>
 #include <utility>
 
-#include "task/toml.h"
+#include "settings/toml.h"
+#include "task/settings.h"
 
 namespace wasmoor::cmd {
 namespace {
 
-using task::Value;
+using settings::Value;
 
 constexpr size_t kMostPath = 106;  // unix(7): 108 with a NUL; containerd keeps to one less.
 // Of a socket in SocketDirectory: "/s/" and its name.
@@ -115,7 +116,7 @@ Status SetOne(const std::string& key, const Value& value, DaemonConfig* config) 
 // Nothing if there is none at the usual place.
 Status ApplyFile(const std::string& given, DaemonConfig* config) {
   const std::string path = given.empty() ? DaemonConfig::kUsualFile : given;
-  const Result<std::string> text = task::ReadSettingsFile(path);
+  const Result<std::string> text = settings::ReadSettingsFile(path);
   if (!text && given.empty() && text.error().error_number() == ENOENT) return {};
   if (!text) return tl::unexpected(text.error());
   return ApplyDaemonToml(*text, path, config);
@@ -124,7 +125,7 @@ Status ApplyFile(const std::string& given, DaemonConfig* config) {
 }  // namespace
 
 Status ApplyDaemonToml(std::string_view document, std::string_view source, DaemonConfig* config) {
-  return task::ReadToml(document, source, [config](const std::string& key, const Value& value) {
+  return settings::ReadToml(document, source, [config](const std::string& key, const Value& value) {
     return SetOne(key, value, config);
   });
 }

@@ -4,7 +4,7 @@
 
 #include "cmd/engines.h"
 #include "cmd/line/pages.h"
-#include "wasmoor/container/executor.h"
+#include "wasmoor/program/compiler.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -115,7 +115,7 @@ std::vector<char*> Wasmtimed::Arrange(std::span<char* const> words) const {
 }
 
 int RunCompiler(std::span<char* const> words) {
-  return container::RunCompiler(Engines().front(), words);
+  return program::RunCompiler(Engines().front(), words);
 }
 
 }  // namespace wasmoor::cmd

@@ -139,7 +139,9 @@ Result<std::unique_ptr<HttpHandler>> ComponentModule::NewHttpHandler(
     return Fail(Code::kFailedPrecondition,
                 "the component's code is for one guest, which cannot be ended: it cannot serve");
   }
-  if (options.process == HttpOptions::Process::kShared)
+  if (options.process == HttpOptions::Process::kPooled && !shared_->options().serves)
+    return Fail(Code::kFailedPrecondition, "the engine is none of a server's");
+  if (options.process != HttpOptions::Process::kOwn)
     return MakeHttpHandler(shared_, component_.get(), options);
   return MakeHttpHandler(shared_->options(), code_, options);
 }

@@ -65,7 +65,7 @@ void SetFeatures(wasm_config_t* config, const Features& features) {
   wasmtime_config_wasm_component_model_set(config, features.component_model);
 }
 
-void SetPool(wasm_config_t* config, const Pool& pool, Purpose purpose) {
+void SetPool(wasm_config_t* config, const Pool& pool, Purpose purpose, bool of_server) {
   const Handle<wasmtime_pooling_allocation_config_t, wasmtime_pooling_allocation_config_delete>
       pooling(wasmtime_pooling_allocation_config_new());
   auto* p = pooling.get();
@@ -73,7 +73,7 @@ void SetPool(wasm_config_t* config, const Pool& pool, Purpose purpose) {
   const bool serves = purpose == Purpose::kServe;
   wasmtime_pooling_allocation_config_total_core_instances_set(
       p, pool.instances * (serves ? kModulesPerComponent : 1));
-  if (serves) wasmoor_pooling_allocation_config_pagemap_scan(p);
+  if (serves || of_server) wasmoor_pooling_allocation_config_pagemap_scan(p);
   wasmtime_pooling_allocation_config_total_memories_set(p,
                                                         pool.instances * pool.memories_per_module);
   wasmtime_pooling_allocation_config_total_tables_set(p, pool.instances * pool.tables_per_module);
@@ -123,7 +123,7 @@ Result<EngineHandle> NewEngine(const EngineOptions& options, Tier tier, Purpose 
   if (options.sharing == Sharing::kManyGuests) {
     wasmtime_config_epoch_interruption_set(config.get(), true);
     if (purpose != Purpose::kCompile && options.pool.instances > 0)
-      SetPool(config.get(), options.pool, purpose);
+      SetPool(config.get(), options.pool, purpose, options.serves);
   }
   wasm_engine_t* engine = nullptr;
   TRY_AS(ToStatus(wasmoor_engine_new(config.release(), &engine), Code::kInvalidArgument),

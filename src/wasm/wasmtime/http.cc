@@ -185,10 +185,15 @@ class Handler : public HttpHandler {
   wasm_engine_t* engine() const { return engine_.get(); }
   Status Prepare(const wasmtime_component_t* component, const HttpOptions& options);
 
-  Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head,
-                                             std::function<void()> wake) override {
+  Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head, std::function<void()> wake,
+                                             MemoryPool* memory) override {
     auto request = std::make_unique<Request>(ticker_, interrupt_, on_tick_, std::move(wake));
-    TRY(request->Begin(*handler_, head, limits_));
+    wasmoor_limits_t limits = limits_;
+    if (memory != nullptr) {
+      limits.pool = reinterpret_cast<const wasmoor_memory_pool_t*>(memory);
+      limits.memory_max = memory->max.load(std::memory_order_relaxed);
+    }
+    TRY(request->Begin(*handler_, head, limits));
     return request;
   }
 

@@ -13,8 +13,10 @@ Result<wasm_engine_t*> Shared::Runner(Tier tier, ModuleKind kind) {
   const std::lock_guard lock(mutex_);
   EngineHandle& engine = runners_[static_cast<int>(tier)][components ? 1 : 0];
   if (engine == nullptr) {
-    engine =
-        TRY(NewEngine(options_, tier, components ? Purpose::kRunComponents : Purpose::kRunModules));
+    const Purpose purpose = !components       ? Purpose::kRunModules
+                            : options_.serves ? Purpose::kServe
+                                              : Purpose::kRunComponents;
+    engine = TRY(NewEngine(options_, tier, purpose));
     if (ticker_ != nullptr) ticker_->AddEngine(engine.get());
   }
   return engine.get();

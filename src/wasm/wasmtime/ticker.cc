@@ -80,10 +80,11 @@ Ticker::Running::Running(Ticker& ticker, hostcall::Interrupt& interrupt,
   if (!ticker_.thread_.joinable()) ticker_.StartLocked();
   index_ = ticker_.running_.size();
   ticker_.running_.push_back(this);
-  if (ticker_.idle_ || deadline) {
-    ticker_.hurry_ = true;
-    ticker_.changed_.notify_one();
-  }
+  ++ticker_.begun_;
+  // Whoever sleeps is woken once, and not by everyone until it has come to run.
+  const bool slept = std::exchange(ticker_.sleeps_, false);
+  if (deadline) ticker_.hurry_ = true;
+  if (slept || deadline) ticker_.changed_.notify_one();
 }
 
 Ticker::Running::~Running() {
@@ -120,17 +121,23 @@ void Ticker::Loop() {
   // A guest that comes out of a host function and computes is noticed so late at most.
   constexpr int kSlowest = 16;
   std::chrono::milliseconds pause = tick_;
+  uint64_t seen = 0;  // Of begun_.
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (running_.empty()) {
-      idle_ = true;
-      changed_.wait(lock, [this] { return stopping_ || !running_.empty(); });
-      idle_ = false;
-      pause = tick_;
+    // Where guests begin and end all the time there may be none at any tick.
+    const bool some_began = std::exchange(seen, begun_) != begun_;
+    const bool is_idle = running_.empty() && !some_began;
+    if (is_idle || pause > tick_) {
+      const auto is_wanted = [&] { return stopping_ || hurry_ || begun_ != seen; };
+      sleeps_ = true;
+      is_idle ? changed_.wait(lock, is_wanted)
+              : static_cast<void>(changed_.wait_for(lock, pause, is_wanted));
+      sleeps_ = false;
+    } else {
+      changed_.wait_for(lock, tick_, [this] { return stopping_ || hurry_; });
     }
-    changed_.wait_for(lock, pause, [this] { return stopping_ || hurry_; });
     const bool hurried = std::exchange(hurry_, false);
-    const bool urgent = TickLocked(Clock::now());
+    const bool urgent = TickLocked(Clock::now()) || begun_ != seen;
     pause = urgent || hurried ? tick_ : std::min(pause * 2, tick_ * kSlowest);
   }
 }

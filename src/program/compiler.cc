@@ -1,4 +1,4 @@
-#include "container/compiler.h"
+#include "wasmoor/program/compiler.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -18,48 +18,78 @@
 #include "wasmoor/os/process.h"
 
 // What the two processes say to each other. Words: the mode, the cache's directory, the limit of
-// address space in bytes, for how many guests the code is; the module on standard input. Answer, on
-// standard output: the number of a Code, a newline, and the error's sentence or, after kOk, the
-// cache's warning.
-namespace wasmoor::container {
+// address space in bytes, for how many guests the code is, and a 1 or a 0 for each feature of
+// wasm::AllFeatures(); the module on standard input. Answer, on standard output: the number of a
+// Code, a newline, and the error's sentence or, after kOk, the cache's warning.
+namespace wasmoor::program {
 namespace {
 
 using wasm::Cache;
 using Found = Cache::Found;
 
-constexpr std::string_view kAtOnce = "at-once", kInBackground = "in-background";
+constexpr std::string_view kInBackground = "in-background";  // OptimizeInBackground.
 constexpr std::string_view kOneGuest = "one-guest", kManyGuests = "many-guests";
-constexpr size_t kWords = 4;
+constexpr size_t kWords = 5;
 
 constexpr std::chrono::seconds kPatience{15 * 60};
 constexpr uint64_t kMostSeconds = 20 * 60;  // Of CPU time, on all CPUs together.
 constexpr int kSignalStatus = 128;
+// nice(1) of what nobody waits for: it gets a tenth of a CPU that is wanted by others as well, and
+// not nothing, as at idle priority, since then a busy server would stay on baseline code for good.
+constexpr int kGivesWay = 10;
 
-std::vector<std::string> WordsFor(const WasmOptions& options, std::string_view mode,
+constexpr std::string_view WordFor(CompilerWork work) {
+  switch (work) {
+    case CompilerWork::kAtOnce: return "at-once";
+    case CompilerWork::kAhead: return "ahead";
+    case CompilerWork::kOptimized: return "optimized";
+  }
+  return {};
+}
+
+std::string FeatureWord(const wasm::Features& features) {
+  std::string word;
+  for (const wasm::FeatureInfo& feature : wasm::AllFeatures())
+    word += features.*feature.member ? '1' : '0';
+  return word;
+}
+
+wasm::Features FeaturesOf(std::string_view word) {
+  wasm::Features features;
+  for (const wasm::FeatureInfo& feature : wasm::AllFeatures()) {
+    if (word.empty()) break;
+    features.*feature.member = word.front() == '1';
+    word.remove_prefix(1);
+  }
+  return features;
+}
+
+std::vector<std::string> WordsFor(const CompilerOptions& options, std::string_view mode,
                                   const Cache& cache, wasm::Sharing sharing) {
-  std::vector<std::string> words = options.compiler;
+  std::vector<std::string> words = options.words;
   words.emplace_back(mode);
   words.push_back(cache.options().directory.native());
-  words.push_back(std::to_string(options.compiler_bytes));
+  words.push_back(std::to_string(options.bytes));
   words.emplace_back(sharing == wasm::Sharing::kManyGuests ? kManyGuests : kOneGuest);
+  words.push_back(FeatureWord(options.features));
   return words;
 }
 
-Error DiedError(const WasmOptions& options, const program::Source& source, int signal) {
+Error DiedError(const CompilerOptions& options, std::string_view source, int signal) {
   if (signal == SIGALRM) {
     return Error(Code::kDeadlineExceeded,
-                 fmt::format("{}: compiling it took more than {} s, and was given up", source.name,
+                 fmt::format("{}: compiling it took more than {} s, and was given up", source,
                              kPatience.count()));
   }
   if (signal == SIGXCPU) {
     return Error(Code::kResourceExhausted,
                  fmt::format("{}: compiling it took more than {} s of CPU time, and was given up",
-                             source.name, kMostSeconds));
+                             source, kMostSeconds));
   }
   return Error(Code::kResourceExhausted,
                fmt::format("{}: its compiler was ended by signal {}: it may need more memory than "
                            "the {} that a compiler is given",
-                           source.name, signal, FormatSize(options.compiler_bytes)));
+                           source, signal, FormatSize(options.bytes)));
 }
 
 void Lower(int resource, uint64_t limit) {
@@ -80,9 +110,9 @@ void GiveUpRights(uint64_t bytes) {
 }
 
 // The cache's warning.
-Result<std::string> CompileAtOnce(const Cache& cache, const wasm::Engine& engine,
-                                  const program::Source& source) {
-  const std::vector<uint8_t> bytes = TRY(program::ReadSource(source));
+Result<std::string> CompileFastest(const Cache& cache, const wasm::Engine& engine,
+                                   const Source& source) {
+  const std::vector<uint8_t> bytes = TRY(ReadSource(source));
   const Found found = TRY(cache.Load(engine, bytes, Cache::Policy::kFastest));
   if (cache.Contains(engine, bytes, found.tier)) return found.warning;
   return Fail(Code::kUnavailable, "{}", found.warning);
@@ -94,22 +124,26 @@ Result<std::string> Run(const wasm::EngineFactory& factory, std::span<char* cons
   const auto sharing =
       words[3] == kManyGuests ? wasm::Sharing::kManyGuests : wasm::Sharing::kOneGuest;
   std::from_chars(limit.data(), limit.data() + limit.size(), bytes);
-  const bool background = mode == kInBackground;
-  if (background) {
+  const bool at_once = mode == WordFor(CompilerWork::kAtOnce);
+  if (mode == kInBackground) {
     os::RunInBackground();
   } else {
     // Whoever waits for us may be killed.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    ::alarm(kPatience.count());
+    if (!at_once) ::setpriority(PRIO_PROCESS, 0, kGivesWay);
+    if (at_once) ::alarm(kPatience.count());
   }
   const Cache cache = TRY(OpenCache(words[1]));
-  const program::Source source{.name = "", .file = os::Fd(STDIN_FILENO)};
+  const Source source{.name = "", .file = os::Fd(STDIN_FILENO)};
   GiveUpRights(bytes);
   // What guests may import does not change their code.
-  const auto engine = TRY(factory.create(
-      {.sharing = sharing, .pool = {.instances = 0}, .parallel_compile = !background}));
-  if (!background) return CompileAtOnce(cache, *engine, source);
-  TRY(cache.Optimize(*engine, TRY(program::ReadSource(source))));
+  const auto engine = TRY(factory.create({.sharing = sharing,
+                                          .features = FeaturesOf(words[4]),
+                                          .pool = {.instances = 0},
+                                          .parallel_compile = at_once}));
+  if (at_once || mode == WordFor(CompilerWork::kAhead))
+    return CompileFastest(cache, *engine, source);
+  TRY(cache.Optimize(*engine, TRY(ReadSource(source))));
   return "";
 }
 
@@ -123,15 +157,16 @@ Result<Cache> OpenCache(const std::filesystem::path& directory) {
   return cache;
 }
 
-Result<std::unique_ptr<os::Pending<os::Output>>> StartCompiler(const WasmOptions& options,
+Result<std::unique_ptr<os::Pending<os::Output>>> StartCompiler(const CompilerOptions& options,
                                                                const Cache& cache,
                                                                wasm::Sharing sharing,
-                                                               const program::Source& source) {
-  return TRY_AS(os::StartSelf(WordsFor(options, kAtOnce, cache, sharing), source.file),
+                                                               CompilerWork work,
+                                                               const Source& source) {
+  return TRY_AS(os::StartSelf(WordsFor(options, WordFor(work), cache, sharing), source.file),
                 "compile {}", source.name);
 }
 
-Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source& source,
+Result<std::string> ReadAnswer(const CompilerOptions& options, std::string_view source,
                                const os::Output& output) {
   if (output.status >= kSignalStatus)
     return tl::unexpected(DiedError(options, source, output.status - kSignalStatus));
@@ -141,15 +176,15 @@ Result<std::string> ReadAnswer(const WasmOptions& options, const program::Source
   if (failed != std::errc() || rest == end || *rest != '\n' || number < 0 ||
       number > static_cast<int>(Code::kUnauthenticated)) {
     return Fail(Code::kInternal, "{}: its compiler, '{}', ended with status {} and said nothing",
-                source.name, options.compiler.front(), output.status);
+                source, options.words.front(), output.status);
   }
   std::string text(rest + 1, end);
   if (number == 0) return text;
-  return Fail(static_cast<Code>(number), "{}: {}", source.name, text);
+  return Fail(static_cast<Code>(number), "{}: {}", source, text);
 }
 
-void OptimizeInBackground(const WasmOptions& options, const Cache& cache, wasm::Sharing sharing,
-                          const program::Source& source) {
+void OptimizeInBackground(const CompilerOptions& options, const Cache& cache, wasm::Sharing sharing,
+                          const Source& source) {
   const std::string path = fmt::format("/proc/self/fd/{}", source.file.get());
   const auto again = os::OpenAt(os::Fd(), path.c_str(), O_RDONLY);
   if (again) (void)os::SpawnSelfDetached(WordsFor(options, kInBackground, cache, sharing), *again);
@@ -165,4 +200,4 @@ int RunCompiler(const wasm::EngineFactory& engine, std::span<char* const> words)
   return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-}  // namespace wasmoor::container
+}  // namespace wasmoor::program

@@ -1,0 +1,68 @@
+#include "function/capacity.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace wasmoor::function {
+namespace {
+
+constexpr uint64_t kMillicores = 1000;
+// For the server itself: code, connections, what is kept of guests that have ended.
+constexpr uint64_t kOwnMemory = 64 << 20;
+constexpr uint64_t kLeastMemory = 16 << 20;
+// Of a machine whose memory nobody has limited, so much is others'.
+constexpr uint64_t kOthersPart = 4;
+
+uint64_t CpuCount() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+uint64_t MachineMemory() {
+  return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+uint64_t Times(uint64_t amount, double factor) {
+  return static_cast<uint64_t>(static_cast<double>(amount) * factor);
+}
+
+}  // namespace
+
+Supply FindSupply(const ServerSettings& settings, const cgroup::OwnLimits& limits) {
+  Supply supply;
+  supply.millicores = std::min(CpuCount() * kMillicores, limits.millicores);
+  // A part of a CPU is a reason for a loop, too.
+  supply.cpus = static_cast<uint32_t>((supply.millicores + kMillicores - 1) / kMillicores);
+  if (settings.loops != 0) supply.cpus = settings.loops;
+  const uint64_t machine = MachineMemory();
+  const uint64_t own =
+      limits.memory_bytes < machine ? limits.memory_bytes : machine - machine / kOthersPart;
+  supply.memory_bytes =
+      settings.memory_bytes != 0 ? settings.memory_bytes : std::max(own, kOwnMemory) - kOwnMemory;
+  supply.memory_bytes = std::max(supply.memory_bytes, kLeastMemory);
+  return supply;
+}
+
+Capacity CapacityOf(const ServerSettings& settings, const Supply& supply) {
+  Capacity capacity;
+  capacity.running = {.millicores = Times(supply.millicores, settings.overcommit),
+                      .memory_bytes = supply.memory_bytes,
+                      .requests = settings.guests};
+  capacity.waiting = {.millicores = Times(capacity.running.millicores, settings.queue_factor),
+                      .memory_bytes = Times(capacity.running.memory_bytes, settings.queue_factor),
+                      .requests = settings.queue_requests};
+  return capacity;
+}
+
+Allowance MostOf(const ServerSettings& settings, const Supply& supply) {
+  Allowance most = settings.most;
+  if (most.millicores == 0) most.millicores = static_cast<uint32_t>(supply.millicores);
+  if (most.memory_bytes == 0) most.memory_bytes = supply.memory_bytes;
+  return most;
+}
+
+}  // namespace wasmoor::function

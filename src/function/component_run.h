@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "function/run.h"
+#include "wasmoor/function/server.h"
+#include "wasmoor/wasm/http.h"
+
+namespace wasmoor::function {
+
+// One run of a component of wasi:http, a fresh instance. It runs in stretches, between which it
+// waits without a thread: each begins on the thread that leads the loop, and ends when the guest
+// waits, or has ended. Bodies go through the buffers of Run.
+class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRun> {
+ public:
+  // Borrowed until Ended; the handler is shared.
+  struct Plan {
+    std::shared_ptr<wasm::HttpHandler> handler;
+    Allowance allowance;
+    std::string_view method;
+    std::string target;
+    std::vector<wasm::HttpField> fields;
+    bool has_body = false;
+  };
+  ComponentRun(Plan plan, Station& station, Listener& listener);
+
+  void Begin() override { Resume(); }
+  bool TakeBack() override;
+  std::optional<ReplyHead> TakeHead() override;
+  void Stop(int signal) override;
+  void OnNews() override { Resume(); }
+  void Run(Lane& lane) override;
+  void Finish() override;
+
+ private:
+  enum class Step : uint8_t { kGoOn, kWait, kEnd };
+
+  void Resume();
+  bool MakeRequest();
+  void Feed();
+  Step Poll();
+  void Answer();
+  void Carry();
+  void EndWith(Result<wasm::Exit> exit);
+
+  Plan plan_;
+  Stopwatch watch_;
+  wasm::MemoryPool memory_;
+  std::unique_ptr<wasm::HttpRequest> request_;  // Of the thread that runs it.
+  // The loop's: it is in the queue or runs, and is to go on after that.
+  bool is_begun_ = false, again_ = false;
+  bool over_ = false, is_answered_ = false, body_over_ = false, fed_all_ = false;
+  std::atomic<int> stop_signal_ = 0;
+
+  std::mutex mutex_;  // Of what follows.
+  std::optional<ReplyHead> head_;
+  Lane* limited_ = nullptr;  // While a stretch is aside.
+};
+
+}  // namespace wasmoor::function

@@ -1,0 +1,65 @@
+#include "function/handlers.h"
+
+#include "wasmoor/serve/server.h"
+
+namespace wasmoor::function {
+namespace {
+
+// What the guests of one function reach.
+class Reach : public wasm::HttpHost {
+ public:
+  Reach(std::string function, std::vector<serve::Destination> allowed, Handlers::Say say,
+        std::shared_ptr<serve::Names> names)
+      : function_(std::move(function)), say_(std::move(say)), names_(std::move(names)) {
+    settings_.allowed = std::move(allowed);
+  }
+
+  void Log(int, std::string_view lines) override { say_(function_, lines); }
+  bool MayAsk(std::string_view host, uint16_t port) override {
+    return settings_.MayAsk(host, port);
+  }
+  std::vector<Address> Resolve(std::string_view name) override { return names_->Find(name); }
+
+ private:
+  const std::string function_;
+  serve::Settings settings_;
+  const Handlers::Say say_;
+  const std::shared_ptr<serve::Names> names_;
+};
+
+wasi::Grants GrantsOf(const Ready& ready) {
+  wasi::Grants grants;
+  grants.arguments.push_back("/" + ready.function);
+  const auto& own = ready.manifest->arguments;
+  grants.arguments.insert(grants.arguments.end(), own.begin(), own.end());
+  grants.environment = ready.granted->environment;
+  return grants;
+}
+
+}  // namespace
+
+Result<Served> Handlers::Of(const std::shared_ptr<const Ready>& ready) {
+  if (ready->kind != Kind::kHttp) return Served{.ready = ready, .handler = nullptr};
+  const auto found = made_.find(ready->function);
+  if (found != made_.end() && found->second.ready == ready) return found->second;
+  // Its files would be opened by threads that belong to no function.
+  if (!ready->granted->preopens.empty()) {
+    return Fail(
+        Code::kFailedPrecondition,
+        "function {}: a component of wasi:http is given no directory: leave [[directories]] "
+        "out of its manifest, or make it a command",
+        ready->function);
+  }
+  const wasi::Grants grants = GrantsOf(*ready);
+  wasm::HttpOptions options;
+  options.process = wasm::HttpOptions::Process::kPooled;
+  options.grants = &grants;
+  options.host = std::make_shared<Reach>(ready->function, ready->granted->outgoing, say_, names_);
+  Served served{
+      .ready = ready,
+      .handler = TRY_AS(ready->module->NewHttpHandler(options), "function {}", ready->function)};
+  made_[ready->function] = served;
+  return served;
+}
+
+}  // namespace wasmoor::function

@@ -1,0 +1,42 @@
+#include "function/head.h"
+
+#include <strings.h>
+
+#include <algorithm>
+
+namespace wasmoor::function {
+
+bool SameName(std::string_view one, std::string_view other) {
+  return one.size() == other.size() && ::strncasecmp(one.data(), other.data(), one.size()) == 0;
+}
+
+Head::Head(const http::Head& head) : has_body_(head.has_body) {
+  size_t size = head.method.size() + head.target.size();
+  for (const http::Field& field : head.fields) size += field.name.size() + field.value.size();
+  // Whole from the beginning: views into it must not move.
+  text_.reserve(size);
+  const auto keep = [this](std::string_view part) {
+    const size_t at = text_.size();
+    text_ += part;
+    return std::string_view(text_.data() + at, part.size());
+  };
+  method_ = keep(head.method);
+  target_ = keep(head.target);
+  fields_.reserve(head.fields.size());
+  for (const http::Field& field : head.fields)
+    fields_.push_back({keep(field.name), keep(field.value)});
+}
+
+const std::string_view* Head::Find(std::string_view name) const {
+  const auto found = std::find_if(fields_.begin(), fields_.end(), [&](const http::Field& field) {
+    return SameName(field.name, name);
+  });
+  return found == fields_.end() ? nullptr : &found->value;
+}
+
+size_t Head::Count(std::string_view name) const {
+  return std::count_if(fields_.begin(), fields_.end(),
+                       [&](const http::Field& field) { return SameName(field.name, name); });
+}
+
+}  // namespace wasmoor::function

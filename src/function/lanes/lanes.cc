@@ -1,0 +1,362 @@
+#include "wasmoor/function/lanes/lanes.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "wasmoor/base/check.h"
+
+namespace wasmoor::function {
+namespace {
+
+using std::chrono::nanoseconds;
+
+// A thread that leads answers everybody; a guest that has stepped aside is nobody's but its own,
+// and has its part of a thousand of a usual share.
+constexpr uint64_t kLeaderShares = 32 * 1024, kUsualShares = 1024;
+constexpr uint64_t kMillicores = 1000;
+// Threads that were needed once and are not any more.
+constexpr std::chrono::seconds kPatience{10};
+// What a guest without a group may use at once after it has used nothing.
+constexpr nanoseconds kBurst = std::chrono::milliseconds(20);
+constexpr std::chrono::hours kEver{24 * 365 * 10};
+
+nanoseconds OwnTime() {
+  struct timespec time = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
+}
+
+uint64_t SharesOf(uint32_t millicores) {
+  return millicores == 0 ? kUsualShares : kUsualShares * millicores / kMillicores;
+}
+
+}  // namespace
+
+Station::Station(std::unique_ptr<loop::Loop> loop)
+    : loop_(std::move(loop)), staying_(loop_->After(kEver, [] {})) {}
+
+bool Station::Withdraw(const Job& job) {
+  const auto found = std::find(jobs_.begin(), jobs_.end(), &job);
+  if (found == jobs_.end()) return false;
+  jobs_.erase(found);
+  return true;
+}
+
+// ---- A lane.
+
+// The jail is the job's own, and nobody else's after it.
+void Lane::LiveApart() {
+  Status entered;
+  if (seat_ != nullptr) entered = seat_->Enter();
+  if (entered && enter_) entered = enter_();
+  Station& station = *station_;
+  Job& job = *apart_;
+  if (entered) {
+    RunJob(job);
+  } else {
+    station.loop_->Post([&job, error = entered.error()] { job.NotRun(error); });
+  }
+  const std::lock_guard lock(lanes_.mutex_);
+  --lanes_.apart_;
+  lanes_.Retire(*this);
+  lanes_.AskForLanes();
+}
+
+void Lane::Live() {
+  if (apart_ != nullptr) return LiveApart();
+  ::pthread_setname_np(::pthread_self(), fmt::format("lane-{}", number_).c_str());
+  Status entered;
+  if (seat_ != nullptr) entered = seat_->Enter();
+  if (entered && lanes_.options_.enter) entered = lanes_.options_.enter();
+  {
+    const std::lock_guard lock(lanes_.mutex_);
+    ++lanes_.entered_;
+    lanes_.first_.notify_all();
+    if (!entered) return lanes_.Failed(*this, std::move(entered));
+  }
+  while (lanes_.WaitForTurn(*this)) Lead();
+}
+
+void Lane::Lead() {
+  leads_ = true;
+  Station& station = *station_;
+  while (leads_) {
+    if (!station.loop_->ServeOne()) {
+      leads_ = false;
+      return;
+    }
+    while (leads_ && !station.jobs_.empty() &&
+           station.has_standby_.load(std::memory_order_relaxed)) {
+      Job& job = *station.jobs_.front();
+      station.jobs_.pop_front();
+      RunJob(job);
+    }
+  }
+}
+
+void Lane::RunJob(Job& job) {
+  loop::Loop& loop = *station_->loop_;
+  job.Run(*this);
+  if (leads_) return job.Finish();
+  // What is left to do for it is not the guest's any more.
+  limit_ = 0;
+  if (seat_ != nullptr) static_cast<void>(seat_->Limit(cgroup::Seat::kNoLimit));
+  loop.Post([&job] { job.Finish(); });
+}
+
+void Lane::StepAside(uint32_t millicores) {
+  if (std::exchange(leads_, false)) {
+    const std::lock_guard lock(lanes_.mutex_);
+    Lane* const next = std::exchange(station_->standby_, nullptr);
+    CHECK(next != nullptr);
+    lanes_.Appoint(*next, *station_);
+    lanes_.Stand(*station_);
+  }
+  limit_ = millicores;
+  if (seat_ != nullptr) {
+    static_cast<void>(seat_->SetShares(SharesOf(millicores)));
+    static_cast<void>(seat_->Limit(millicores));
+  }
+  paced_since_ = std::chrono::steady_clock::now();
+  paced_from_ = OwnTime();
+}
+
+void Lane::Limit(uint32_t millicores) {
+  limit_ = millicores;
+  if (seat_ != nullptr) static_cast<void>(seat_->Limit(millicores));
+}
+
+void Lane::Pace() {
+  const uint32_t limit = limit_;
+  if (seat_ != nullptr || limit == 0 || leads_) return;
+  const nanoseconds used = OwnTime() - paced_from_;
+  const nanoseconds passed = std::chrono::steady_clock::now() - paced_since_;
+  const nanoseconds due = passed * limit / kMillicores;
+  if (due > used + kBurst) {
+    // What it did not want then it has not saved.
+    paced_from_ = OwnTime();
+    paced_since_ = std::chrono::steady_clock::now();
+    return;
+  }
+  if (used <= due) return;
+  const nanoseconds sleep = (used - due) * kMillicores / limit;
+  struct timespec time = {};
+  time.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(sleep).count();
+  time.tv_nsec = (sleep % std::chrono::seconds(1)).count();
+  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+}
+
+// ---- All of them.
+
+Result<std::unique_ptr<Lanes>> Lanes::Create(LanesOptions options) {
+  std::unique_ptr<Lanes> lanes(new Lanes(std::move(options)));
+  for (uint32_t i = 0; i < lanes->options_.stations; ++i) {
+    std::unique_ptr<loop::Loop> loop = TRY(loop::Loop::Create());
+    lanes->stations_.push_back(std::unique_ptr<Station>(new Station(std::move(loop))));
+  }
+  return lanes;
+}
+
+Lanes::~Lanes() { *alive_ = false; }
+
+void* Lanes::Enter(void* lane) {
+  static_cast<Lane*>(lane)->Live();
+  return nullptr;
+}
+
+Result<std::unique_ptr<Lane>> Lanes::NewLane() {
+  std::unique_ptr<cgroup::Seat> seat;
+  const uint32_t number = made_++;
+  if (options_.seats != nullptr)
+    seat = TRY(options_.seats->MakeSeat(fmt::format("lane-{}", number)));
+  return std::unique_ptr<Lane>(new Lane(*this, number, std::move(seat)));
+}
+
+Status Lanes::MakeLane() { return Launch(TRY(NewLane())); }
+
+void Lanes::BeginApart(Station& station, Job& job, std::function<Status()> enter) {
+  options_.keeper.Post([this, alive = alive_, &station, &job, enter = std::move(enter)] {
+    if (!*alive) return;
+    const Status made = MakeApart(station, job, enter);
+    if (!made) station.loop_->Post([&job, error = made.error()] { job.NotRun(error); });
+  });
+}
+
+Status Lanes::MakeApart(Station& station, Job& job, std::function<Status()> enter) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return Fail(Code::kUnavailable, "the server ends");
+    if (apart_ >= options_.most)
+      return Fail(Code::kResourceExhausted, "there are {} guests with threads of their own already",
+                  apart_);
+  }
+  std::unique_ptr<Lane> lane = TRY(NewLane());
+  lane->station_ = &station;
+  lane->apart_ = &job;
+  lane->enter_ = std::move(enter);
+  return Launch(std::move(lane));
+}
+
+Status Lanes::Launch(std::unique_ptr<Lane> lane) {
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, options_.stack_bytes);
+  // The process's signals are for its first thread; the engine's traps are the guest's own.
+  sigset_t others, before;
+  sigfillset(&others);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigdelset(&others, fault);
+  ::pthread_sigmask(SIG_SETMASK, &others, &before);
+  const std::lock_guard lock(mutex_);
+  const int failed = ::pthread_create(&lane->thread_, &attributes, Enter, lane.get());
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_attr_destroy(&attributes);
+  if (failed != 0)
+    return FailErrno(
+        failed,
+        "a thread for guests (how many there may be is said by ulimit -u, pids.max and "
+        "kernel.threads-max)");
+  apart_ += lane->apart_ != nullptr ? 1 : 0;
+  lanes_.push_back(std::move(lane));
+  return {};
+}
+
+Status Lanes::Start() {
+  const uint32_t first = 2 * options_.stations + options_.spare;
+  for (uint32_t i = 0; i < first; ++i) TRY(MakeLane());
+  std::unique_lock lock(mutex_);
+  first_.wait(lock, [&] { return entered_ == first && (!failed_ || parked_.size() == first); });
+  TRY(failed_);
+  started_ = true;
+  for (const auto& station : stations_) {
+    Lane& leader = *parked_.back();
+    parked_.pop_back();
+    Appoint(leader, *station);
+    Stand(*station);
+  }
+  return {};
+}
+
+void Lanes::Stop() {
+  std::vector<std::unique_ptr<Lane>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (const auto& station : stations_) station->loop_->Stop();
+    for (const auto& lane : lanes_) lane->turn_.notify_one();
+    all = std::move(lanes_);
+    std::move(ended_.begin(), ended_.end(), std::back_inserter(all));
+    ended_.clear();
+    parked_.clear();
+  }
+  for (const auto& lane : all) ::pthread_join(lane->thread_, nullptr);
+}
+
+void Lanes::Failed(Lane& lane, Status why) {
+  if (started_ && options_.warn) {
+    options_.keeper.Post([this, alive = alive_, text = why.error().message()] {
+      if (*alive) options_.warn(text);
+    });
+  }
+  if (failed_) failed_ = std::move(why);
+  Retire(lane);
+}
+
+void Lanes::Retire(Lane& lane) {
+  const auto own = std::find_if(lanes_.begin(), lanes_.end(),
+                                [&](const auto& one) { return one.get() == &lane; });
+  if (own == lanes_.end()) return;  // All are being joined.
+  ended_.push_back(std::move(*own));
+  lanes_.erase(own);
+}
+
+bool Lanes::WaitForTurn(Lane& lane) {
+  // It is to be quick when its turn comes.
+  if (lane.seat_ != nullptr) static_cast<void>(lane.seat_->SetShares(kLeaderShares));
+  std::unique_lock lock(mutex_);
+  lane.state_ = Lane::State::kParked;
+  parked_.push_back(&lane);
+  first_.notify_all();
+  for (const auto& station : stations_) {
+    if (started_ && station->standby_ == nullptr) Stand(*station);
+  }
+  while (!stopping_ && lane.state_ != Lane::State::kAtWork) {
+    const bool is_parked = lane.state_ == Lane::State::kParked;
+    const auto waited = lane.turn_.wait_for(lock, kPatience);
+    if (waited == std::cv_status::no_timeout || !is_parked || stopping_) continue;
+    if (lane.state_ != Lane::State::kParked || parked_.size() <= options_.spare) continue;
+    std::erase(parked_, &lane);
+    Retire(lane);
+    AskForLanes();
+    return false;
+  }
+  return lane.state_ == Lane::State::kAtWork && !stopping_;
+}
+
+void Lanes::Stand(Station& station) {
+  if (!parked_.empty()) {
+    // The one that was at work last, whose memory is warm.
+    Lane* const next = parked_.back();
+    parked_.pop_back();
+    next->state_ = Lane::State::kStandby;
+    station.standby_ = next;
+    const bool was_without = !station.has_standby_.exchange(true);
+    if (was_without) station.loop_->Post([] {});
+  } else {
+    station.has_standby_ = false;
+  }
+  if (parked_.size() < options_.spare) AskForLanes();
+}
+
+void Lanes::Appoint(Lane& lane, Station& station) {
+  lane.station_ = &station;
+  lane.state_ = Lane::State::kAtWork;
+  lane.turn_.notify_one();
+}
+
+void Lanes::AskForLanes() {
+  if (asked_.exchange(true)) return;
+  options_.keeper.Post([this, alive = alive_] {
+    if (*alive) TopUp();
+  });
+}
+
+void Lanes::TopUp() {
+  asked_ = false;
+  std::vector<std::unique_ptr<Lane>> ended;
+  uint32_t wanted = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    ended = std::move(ended_);
+    ended_.clear();
+    const size_t most = 2 * size_t{options_.stations} + options_.most;
+    const size_t without = std::count_if(stations_.begin(), stations_.end(),
+                                         [](const auto& one) { return one->standby_ == nullptr; });
+    const size_t target = options_.spare + without;
+    if (!stopping_ && parked_.size() < target)
+      wanted = std::min(target - parked_.size(), most - std::min(most, lanes_.size() - apart_));
+  }
+  for (const auto& lane : ended) ::pthread_join(lane->thread_, nullptr);
+  for (; wanted > 0; --wanted) {
+    const Status made = MakeLane();
+    if (made) continue;
+    if (options_.warn) options_.warn(made.error().message());
+    return;
+  }
+}
+
+Lanes::Counts Lanes::counts() const {
+  const std::lock_guard lock(mutex_);
+  Counts counts;
+  counts.threads = lanes_.size();
+  size_t idle = parked_.size() + stations_.size();
+  for (const auto& station : stations_) idle += station->standby_ != nullptr ? 1 : 0;
+  counts.aside = counts.threads - std::min<size_t>(idle, counts.threads);
+  return counts;
+}
+
+}  // namespace wasmoor::function
