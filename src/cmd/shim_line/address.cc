@@ -13,9 +13,11 @@
 
 #include "base/checksum.h"
 #include "base/sha256.h"
+#include "proto/containerd/task.pb.h"
 #include "wasmoor/oci/spec.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/unix_socket.h"
+#include "wasmoor/ttrpc/client.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -50,6 +52,18 @@ Result<os::Fd> LockDirectory(const std::string& path) {
     if (errno != EINTR) return FailErrno(errno, "lock {}", parent);
   }
   return directory;
+}
+
+// Whether who serves it answers, with whatever: the socket of a process that is being killed
+// accepts connections until the kernel comes to close it.
+bool IsSocketAnswered(const std::string& path) {
+  constexpr std::chrono::seconds kPatience{1};
+  Result<ttrpc::BlockingClient> client = ttrpc::BlockingClient::Connect(path);
+  if (!client) return client.error().error_number() == EAGAIN;
+  const Result<std::string> answer = client->Call("containerd.task.v2.Task", "Connect",
+                                                  ::containerd::task::v2::ConnectRequest(),
+                                                  {.timeout = kPatience, .metadata = {}});
+  return answer || answer.error().code() != Code::kUnavailable;
 }
 
 }  // namespace
@@ -100,7 +114,7 @@ Result<Claim> ClaimSocket(const std::string& path) {
 Status RemoveDeadSocket(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0) return {};
   const os::Fd lock = TRY(LockDirectory(path));
-  if (IsSocketServed(path)) return {};
+  if (IsSocketAnswered(path)) return {};
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FailErrno(errno, "remove {}", path);
   return {};
 }

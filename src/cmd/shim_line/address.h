@@ -33,7 +33,8 @@ struct Claim {
 // Of many processes at once one gets it.
 Result<Claim> ClaimSocket(const std::string& path);
 
-// Removes it if nobody serves it; no error if it is not there.
+// Removes it if nobody serves it, or who did is being killed; no error if it is not there. Waits for
+// an answer of who serves it, for a second at most.
 Status RemoveDeadSocket(const std::string& path);
 
 // As containerd names a socket: "unix://" and its path.

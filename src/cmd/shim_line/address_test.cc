@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "support/result.h"
 #include "support/scratch.h"
@@ -110,6 +112,18 @@ TEST_F(AddressTest, RemovesASocketThatNobodyServes) {
   Must(RemoveDeadSocket(Socket()));
   EXPECT_FALSE(std::filesystem::exists(Socket()));
   Must(RemoveDeadSocket(Socket()));
+}
+
+// As a process that is being killed does, which still has the socket when the shim is cleared away.
+TEST_F(AddressTest, RemovesASocketThatIsClosedWithoutAnAnswer) {
+  Claim ending = Must(ClaimSocket(Socket()));
+  std::thread closing([&] {
+    const os::Fd asked(::accept(ending.listening.get(), nullptr, nullptr));
+    ending.listening = os::Fd();
+  });
+  Must(RemoveDeadSocket(Socket()));
+  closing.join();
+  EXPECT_FALSE(std::filesystem::exists(Socket()));
 }
 
 TEST_F(AddressTest, IsNotedInTheBundle) {

@@ -198,6 +198,7 @@ Status Lanes::MakeApart(Station& station, Job& job, std::function<Status()> ente
   std::unique_ptr<Lane> lane = TRY(NewLane());
   lane->station_ = &station;
   lane->apart_ = &job;
+  lane->state_ = Lane::State::kAtWork;
   lane->enter_ = std::move(enter);
   return Launch(std::move(lane));
 }
@@ -353,9 +354,9 @@ Lanes::Counts Lanes::counts() const {
   const std::lock_guard lock(mutex_);
   Counts counts;
   counts.threads = lanes_.size();
-  size_t idle = parked_.size() + stations_.size();
-  for (const auto& station : stations_) idle += station->standby_ != nullptr ? 1 : 0;
-  counts.aside = counts.threads - std::min<size_t>(idle, counts.threads);
+  // Those that have only just been made are parked as well.
+  for (const auto& lane : lanes_) counts.aside += lane->state_ == Lane::State::kAtWork ? 1 : 0;
+  if (started_) counts.aside -= std::min<size_t>(stations_.size(), counts.aside);
   return counts;
 }
 

@@ -108,7 +108,7 @@ class Lane {
   std::chrono::nanoseconds paced_from_{0};
 
   std::condition_variable turn_;  // With the mutex of the lanes.
-  enum class State : uint8_t { kParked, kStandby, kAtWork, kEnding } state_ = State::kParked;
+  enum class State : uint8_t { kParked, kStandby, kAtWork } state_ = State::kParked;
 };
 
 struct LanesOptions {
