@@ -21,6 +21,7 @@
 #include "function/handlers.h"
 #include "function/health.h"
 #include "function/lane_jail.h"
+#include "function/operator_page.h"
 #include "function/totals.h"
 #include "wasmoor/base/printable.h"
 #include "wasmoor/base/units.h"
@@ -84,6 +85,7 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   struct Place {
     Station& station;
     std::unique_ptr<Front> front;
+    std::unique_ptr<InnerCalls> calls;
     std::unique_ptr<http::Server> server;
     loop::Timer waiting;  // For its guests to end.
   };
@@ -91,6 +93,7 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   Status MakeSeats(const cgroup::Root* root);
   Status MakeLanes();
   Status Watch();
+  void MakePage();
 
   // Common
   const Serving& serving() const override { return serving_; }
@@ -113,6 +116,8 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   void SetEverywhere(const std::string& function, const Served& served);
   Status ReportToQueueProxy();
   Status ReadyToServe() const;
+  std::string CpuLimits() const;
+  Overview::Sources::Tenants TenantsNow();
   void WriteOwnMetrics(telemetry::Page& page) const;
   void LookNext(std::shared_ptr<std::vector<std::string>> names, size_t at, Found done);
   void OnConnection(os::Fd connection);
@@ -143,6 +148,7 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   std::optional<knative::MeanCores> cores_;
   std::unique_ptr<knative::Reporter> reporter_;
   telemetry::Registry metrics_;
+  std::optional<OperatorPage> page_;
   std::unique_ptr<Health> health_, admin_;
 
   std::mutex mutex_;  // Of what follows.
@@ -231,6 +237,7 @@ Status FunctionServer::MakeLanes() {
   totals_.emplace(supply_.cpus);
   for (const auto& station : lanes_->stations()) {
     Place place{.station = *station, .front = std::make_unique<Front>(*this, *station)};
+    place.calls = std::make_unique<InnerCalls>(station->loop(), *keeper_, *place.front);
     place.server = std::make_unique<http::Server>(station->loop(), *place.front, settings_.http);
     places_.push_back(std::move(place));
   }
@@ -249,10 +256,30 @@ Status FunctionServer::Watch() {
   });
   const auto ready = [this] { return ReadyToServe(); };
   health_ = std::make_unique<Health>(Health::Options{*keeper_, metrics_, ready});
-  admin_ = std::make_unique<Health>(Health::Options{*keeper_, metrics_, ready});
+  if (!administered_.empty()) MakePage();
+  admin_ = std::make_unique<Health>(
+      Health::Options{*keeper_, metrics_, ready, page_ ? &page_->handler() : nullptr});
   for (const Door& door : watched_) TRY(health_->Listen(door.socket));
   for (const Door& door : administered_) TRY(admin_->Listen(door.socket));
   return {};
+}
+
+void FunctionServer::MakePage() {
+  Overview::Sources sources{.settings = settings_,
+                            .supply = supply_,
+                            .capacity = CapacityOf(settings_, supply_),
+                            .totals = *totals_,
+                            .admission = *admission_,
+                            .lanes = *lanes_,
+                            .cpu_limits = CpuLimits(),
+                            .addresses = {},
+                            .catalog = [this] { return catalog_.get(); },
+                            .ready = [this] { return ReadyToServe(); },
+                            .tenants = [this] { return TenantsNow(); }};
+  for (const Door& door : doors_) sources.addresses.push_back(door.address);
+  std::vector<InnerCalls*> calls;
+  for (const Place& place : places_) calls.push_back(place.calls.get());
+  page_.emplace(std::move(sources), std::move(calls), settings_.admin_hosts);
 }
 
 FunctionServer::~FunctionServer() {
@@ -272,12 +299,15 @@ std::vector<std::string> FunctionServer::addresses() const {
   return addresses;
 }
 
+std::string FunctionServer::CpuLimits() const {
+  return seats_ ? fmt::format("by control groups ({})", seats_->path())
+                : fmt::format("by guests' own clocks, since {}", without_groups_);
+}
+
 std::string FunctionServer::Description() const {
-  const std::string cpu = seats_ ? fmt::format("by control groups ({})", seats_->path())
-                                 : fmt::format("by guests' own clocks, since {}", without_groups_);
   return fmt::format("CPU limits are kept {}\n{} for guests, {} millicores of CPU, {} loop{}\n",
-                     cpu, FormatSize(supply_.memory_bytes), supply_.millicores, supply_.cpus,
-                     supply_.cpus == 1 ? "" : "s");
+                     CpuLimits(), FormatSize(supply_.memory_bytes), supply_.millicores,
+                     supply_.cpus, supply_.cpus == 1 ? "" : "s");
 }
 
 // ---- What requests ask for.
@@ -319,6 +349,11 @@ std::shared_ptr<Tenant> FunctionServer::TenantOf(std::string_view name) {
   const auto found = tenants_.find(name);
   if (found != tenants_.end()) return found->second;
   return tenants_.emplace(name, std::make_shared<Tenant>()).first->second;
+}
+
+Overview::Sources::Tenants FunctionServer::TenantsNow() {
+  const std::lock_guard lock(mutex_);
+  return {tenants_.begin(), tenants_.end()};
 }
 
 void FunctionServer::BeginApart(Station& station, Job& job, std::shared_ptr<const Ready> function) {
@@ -469,6 +504,7 @@ void FunctionServer::Collect() {
   promised_.push_back(static_cast<double>(admission_->numbers().in_use.memory_bytes) /
                       static_cast<double>(supply_.memory_bytes));
   while (promised_.size() > std::max<size_t>(settings_.ready_window, 1)) promised_.pop_front();
+  if (page_) page_->Tick();
   collecting_ = keeper_->After(kCollectEvery, [this] { Collect(); });
 }
 
@@ -520,6 +556,7 @@ void FunctionServer::Drain() {
 // Guests that run are ended with their connections, and then the loops.
 void FunctionServer::EndAll() {
   if (std::exchange(ending_, true)) return;
+  admin_.reset();  // And with it what it has called.
   auto left = std::make_shared<size_t>(places_.size());
   for (Place& place : places_) {
     place.station.loop().Post([this, &place, left] {

@@ -32,6 +32,14 @@ std::map<std::string, Numbers, std::less<>> Totals::Sums() const {
   return sums;
 }
 
+Numbers Totals::All() const {
+  Numbers all;
+  for (const auto& loop : by_loop_) {
+    for (const auto& [function, numbers] : loop) all.Add(numbers);
+  }
+  return all;
+}
+
 void Totals::Keep(const RequestReport& report) {
   FailedRequest failed{.at = std::chrono::system_clock::now(),
                        .function = std::string(report.function),

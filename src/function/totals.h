@@ -32,6 +32,7 @@ class Totals {
   void Put(size_t loop, std::vector<std::pair<std::string, Numbers>> news);
   // "" is what named no function.
   std::map<std::string, Numbers, std::less<>> Sums() const;
+  Numbers All() const;  // Of all functions together.
 
   void Keep(const RequestReport& report);  // Any thread.
   std::vector<FailedRequest> Failures() const;

@@ -119,11 +119,21 @@ bool Connection::Send() {
   return true;
 }
 
+void Connection::SendSoon() {
+  if (unsent() > 0 && !std::exchange(sends_soon_, true)) host_.send_later(*this);
+}
+
+void Connection::SendNow() {
+  sends_soon_ = false;
+  if (!Send()) return host_.remove(*this);
+  Watch();
+}
+
 void Connection::EndOutput() { ::shutdown(socket_.get(), SHUT_WR); }
 
 void Connection::Watch() {
   const bool read = protocol_->wants_input();
-  const bool write = unsent() > 0 || protocol_->wants_turn();
+  const bool write = (unsent() > 0 && !sends_soon_) || protocol_->wants_turn();
   if (read != reading_) {
     reading_ = read;
     source_.OnReadable(read ? loop::Callback([this] { OnReadable(); }) : nullptr);

@@ -27,6 +27,9 @@ struct Host {
   std::function<void(Connection&)> remove;  // Destroys the connection.
   // Has it go on (Connection::Resume) soon, and together with what else is there to be done then.
   std::function<void(Connection&)> resume_later;
+  // Has it send (Connection::SendNow) then: a client that is woken once finds several answers, and
+  // waking it costs more than an answer does.
+  std::function<void(Connection&)> send_later;
 };
 
 // What a connection waits for its client to do.
@@ -78,13 +81,15 @@ class Connection {
   void Look();  // Something is due.
   void Drain();
   void Resume();  // Its protocol has something to do that came from elsewhere.
+  void SendNow();
 
   // For its protocol.
   Host& host() { return host_; }
   const Limits& limits() const { return host_.limits; }
   std::string& out() { return out_; }  // What is appended to it is sent.
   size_t unsent() const { return out_.size() - sent_; }
-  bool Send();  // As much as the client takes. False if the connection broke.
+  bool Send();      // As much as the client takes. False if the connection broke.
+  void SendSoon();  // With what else there is to be sent to others.
   // Nothing is sent any more, which the client is told.
   void EndOutput();
   // What it waits for now is another one of the kind.
@@ -113,6 +118,7 @@ class Connection {
   Wait wait_ = Wait::kNothing;
   bool moved_ = false;    // Something was sent or received since deadline_ was set.
   bool trimmed_ = false;  // Nothing moved since memory was given back.
+  bool sends_soon_ = false;
   bool reading_ = false, writing_ = false;  // What source_ watches for.
   std::unique_ptr<Protocol> protocol_, next_;
 };

@@ -85,6 +85,7 @@ bool Http1::Advance() {
     if (connection_.unsent() >= kOutputAhead && !connection_.Send()) return false;
   }
   if (left_) return true;
+  if (!refused_ && connection_.unsent() < kOutputAhead) return connection_.SendSoon(), true;
   return connection_.Send() && !(refused_ && connection_.unsent() == 0 && !Linger());
 }
 

@@ -39,7 +39,8 @@ struct Server::Parts {
       : loop(on), limits(of), host{.handler = handler, .limits = limits} {
     host.scratch.resize(kScratch);
     host.remove = [this](Connection& connection) { Remove(connection); };
-    host.resume_later = [this](Connection& connection) { ResumeLater(connection); };
+    host.resume_later = [this](Connection& connection) { Later(connection, &resuming); };
+    host.send_later = [this](Connection& connection) { Later(connection, &sending); };
     Look();
   }
 
@@ -68,28 +69,36 @@ struct Server::Parts {
   }
 
   void Remove(Connection& connection) {
-    std::erase(resuming, &connection);
+    for (auto* some : {&resuming, &sending, &at_hand})
+      std::replace(some->begin(), some->end(), &connection, static_cast<Connection*>(nullptr));
     connections.erase(&connection);
     if (host.draining) TellIfDrained();
   }
 
-  // Answers that several streams have at once are sent together.
-  void ResumeLater(Connection& connection) {
-    if (std::find(resuming.begin(), resuming.end(), &connection) != resuming.end()) return;
-    resuming.push_back(&connection);
-    if (std::exchange(posted, true)) return;
-    loop.Post([this, lives = std::weak_ptr<const bool>(alive)] {
-      if (!lives.expired()) Resume();
+  void Later(Connection& connection, std::vector<Connection*>* some) {
+    if (some == &resuming && std::find(some->begin(), some->end(), &connection) != some->end())
+      return;
+    some->push_back(&connection);
+    if (std::exchange(put_off, true)) return;
+    loop.AfterRound([this, lives = std::weak_ptr<const bool>(alive)] {
+      if (!lives.expired()) EndRound();
     });
   }
 
-  void Resume() {
-    posted = false;
-    for (size_t left = resuming.size(); left > 0 && !resuming.empty(); --left) {
-      Connection* const next = resuming.back();
-      resuming.pop_back();
-      next->Resume();
+  void EndRound() {
+    put_off = false;
+    // What goes on may have something to send.
+    HaveAll(&resuming, &Connection::Resume);
+    HaveAll(&sending, &Connection::SendNow);
+  }
+
+  // Each may be the end of others, and have some put off again.
+  void HaveAll(std::vector<Connection*>* some, void (Connection::*go)()) {
+    at_hand.swap(*some);
+    for (size_t i = 0; i < at_hand.size(); ++i) {
+      if (at_hand[i] != nullptr) (at_hand[i]->*go)();
     }
+    at_hand.clear();
   }
 
   void TellIfDrained() {
@@ -101,8 +110,10 @@ struct Server::Parts {
   const Limits limits;
   Host host;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections;
-  std::vector<Connection*> resuming;
-  bool posted = false;  // Resume is.
+  // At the end of the loop's round; null: removed meanwhile.
+  std::vector<Connection*> resuming, sending;
+  std::vector<Connection*> at_hand;  // Of one of these.
+  bool put_off = false;              // EndRound is.
   const std::shared_ptr<const bool> alive = std::make_shared<const bool>(true);
   loop::Timer sweep;
   std::function<void()> drained;

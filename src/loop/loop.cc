@@ -1,60 +1,21 @@
 #include "wasmoor/loop/loop.h"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <cerrno>
+#include <atomic>
 #include <utility>
+#include <vector>
 
-#include "wasmoor/os/file.h"
+#include "loop/posts.h"
+#include "loop/timers.h"
+#include "loop/watches.h"
 
 namespace wasmoor::loop {
 namespace {
 
-namespace asio = boost::asio;
-using Wait = asio::posix::descriptor_base::wait_type;
-
-// One direction of a descriptor. Waits of Asio's are for once; each is followed by the next for as
-// long as there is a callback.
-struct Direction {
-  Callback ready;
-  bool waiting = false;
-};
+// As long as this what is to be done together may wait for more of its kind.
+constexpr std::chrono::microseconds kRound{200};
+constexpr int kForever = -1;
 
 }  // namespace
-
-struct Source::Watched : std::enable_shared_from_this<Source::Watched> {
-  explicit Watched(asio::io_context& context) : descriptor(context) {}
-
-  void Set(Direction& direction, Wait wait, Callback ready) {
-    direction.ready = std::move(ready);
-    Arm(direction, wait);
-  }
-
-  void Arm(Direction& direction, Wait wait) {
-    if (!direction.ready || direction.waiting) return;
-    direction.waiting = true;
-    const auto done = [self = shared_from_this(), &direction, wait](const auto& error) {
-      direction.waiting = false;
-      if (error || !self->descriptor.is_open()) return;
-      // A copy, since the callback may set another.
-      if (const Callback now = direction.ready) now();
-      if (self->descriptor.is_open()) self->Arm(direction, wait);
-    };
-    descriptor.async_wait(wait, done);
-  }
-
-  // The descriptor is not ours to close.
-  void End() {
-    readable.ready = nullptr;
-    writable.ready = nullptr;
-    if (descriptor.is_open()) descriptor.release();
-  }
-
-  asio::posix::stream_descriptor descriptor;
-  Direction readable, writable;
-};
 
 Source::Source() = default;
 Source::Source(std::shared_ptr<Watched> watched) : watched_(std::move(watched)) {}
@@ -69,91 +30,132 @@ Source::~Source() {
   if (watched_) watched_->End();
 }
 
-void Source::OnReadable(Callback ready) {
-  watched_->Set(watched_->readable, Wait::wait_read, std::move(ready));
-}
-void Source::OnWritable(Callback ready) {
-  watched_->Set(watched_->writable, Wait::wait_write, std::move(ready));
-}
-
-struct Timer::Waiting {
-  explicit Waiting(asio::io_context& context) : timer(context) {}
-  asio::steady_timer timer;
-  Callback work;
-};
+void Source::OnReadable(Callback ready) { watched_->OnReadable(std::move(ready)); }
+void Source::OnWritable(Callback ready) { watched_->OnWritable(std::move(ready)); }
 
 Timer::Timer() = default;
 Timer::Timer(std::shared_ptr<Waiting> waiting) : waiting_(std::move(waiting)) {}
 Timer::Timer(Timer&&) noexcept = default;
-Timer& Timer::operator=(Timer&& other) noexcept {
-  if (this == &other) return *this;
-  if (waiting_) waiting_->work = nullptr;
-  if (waiting_) waiting_->timer.cancel();
-  waiting_ = std::move(other.waiting_);
-  return *this;
-}
-Timer::~Timer() {
-  if (!waiting_) return;
-  waiting_->work = nullptr;
-  waiting_->timer.cancel();
-}
+Timer& Timer::operator=(Timer&&) noexcept = default;
+Timer::~Timer() = default;
 
-bool Timer::pending() const { return waiting_ && waiting_->work; }
+bool Timer::pending() const { return waiting_ != nullptr && waiting_->pending(); }
 
 struct Loop::Parts {
-  // One thread runs it; Post comes from any, so that its locks stay.
-  asio::io_context context{1};
+  std::shared_ptr<Watches> watches;
+  std::shared_ptr<Timers> timers;
+  std::unique_ptr<Posts> posts;
+  std::shared_ptr<Watched> bell, clock;  // Of the posts, and of the timers.
+  std::atomic<bool> stopped = false;
+  bool timers_due = false;
+  bool own = false;  // What was served last was one of those two.
+  std::vector<Callback> after_round;
+  Timers::Clock::time_point round_began;  // When the first of those came.
+
+  // The bell and the clock are always waited for.
+  bool HasWork() const {
+    return watches->waiting() > 2 || !timers->empty() || !after_round.empty() || !posts->empty();
+  }
+
+  // Finds what is ready; waits for that as long as it may.
+  void BeginRound(int milliseconds) {
+    const bool may_wait = after_round.empty() && posts->Sleep();
+    watches->Wait(may_wait ? milliseconds : 0);
+    posts->Collect();
+  }
+
+  void EndRound() {
+    const std::vector<Callback> all = std::exchange(after_round, {});
+    for (const Callback& work : all) work();
+  }
+
+  // One thing of this round. False: there is none left.
+  bool ServeNext() {
+    if (!after_round.empty() && Timers::Clock::now() - round_began >= kRound) {
+      EndRound();
+      return true;
+    }
+    if (posts->ServeNext()) return true;
+    do {
+      if (timers_due && timers->ServeNext()) return true;
+      timers_due = own = false;
+      if (watches->ServeNext() && !own) return true;
+    } while (own);
+    if (after_round.empty()) return false;
+    EndRound();
+    return true;
+  }
 };
 
 Loop::Loop(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Loop::~Loop() = default;
+
+Loop::~Loop() {
+  parts_->bell->End();
+  parts_->clock->End();
+  parts_->after_round.clear();
+  parts_->posts->Clear();
+}
 
 Result<std::unique_ptr<Loop>> Loop::Create() {
-  // Asio throws where there is no descriptor left for its epoll(7).
-  try {
-    return std::unique_ptr<Loop>(new Loop(std::make_unique<Parts>()));
-  } catch (const boost::system::system_error& error) {
-    return FailErrno(error.code().value(), "event loop");
-  }
+  auto parts = std::make_unique<Parts>();
+  parts->watches = TRY(Watches::Create());
+  parts->timers = TRY(Timers::Create());
+  parts->posts = TRY(Posts::Create());
+  parts->bell = TRY(parts->watches->Add(parts->posts->descriptor()));
+  parts->bell->OnReadable([own = parts.get()] {
+    own->own = true;
+    own->posts->Hear();
+  });
+  parts->clock = TRY(parts->watches->Add(parts->timers->descriptor()));
+  parts->clock->OnReadable([own = parts.get()] {
+    own->own = own->timers_due = true;
+    own->timers->Hear();
+  });
+  return std::unique_ptr<Loop>(new Loop(std::move(parts)));
 }
 
 void Loop::Run() {
-  parts_->context.restart();
-  parts_->context.run();
+  parts_->stopped = false;
+  while (parts_->HasWork() && ServeOne()) {
+  }
 }
 
-void Loop::Stop() { parts_->context.stop(); }
+void Loop::Stop() {
+  parts_->stopped = true;
+  parts_->posts->Wake();
+}
 
 bool Loop::RunOnce(std::chrono::milliseconds patience) {
-  parts_->context.restart();
-  if (parts_->context.poll() > 0) return true;
-  return parts_->context.run_one_for(patience) > 0;
+  bool served = false;
+  parts_->BeginRound(0);
+  while (parts_->ServeNext()) served = true;
+  if (served || patience.count() == 0) return served;
+  parts_->BeginRound(static_cast<int>(patience.count()));
+  while (parts_->ServeNext()) served = true;
+  return served;
 }
 
-bool Loop::ServeOne() { return parts_->context.run_one() > 0; }
+bool Loop::ServeOne() {
+  while (!parts_->stopped) {
+    if (parts_->ServeNext()) return true;
+    parts_->BeginRound(kForever);
+  }
+  return false;
+}
 
-void Loop::Post(Callback work) { asio::post(parts_->context, std::move(work)); }
+void Loop::Post(Callback work) { parts_->posts->Put(std::move(work)); }
+
+void Loop::AfterRound(Callback work) {
+  if (parts_->after_round.empty()) parts_->round_began = Timers::Clock::now();
+  parts_->after_round.push_back(std::move(work));
+}
 
 Result<Source> Loop::Watch(const os::Fd& descriptor) {
-  // Asio takes them, and then fails each wait.
-  const auto status = TRY(os::Stat(descriptor));
-  if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
-    return FailErrno(EPERM, "wait for a regular file");
-  auto watched = std::make_shared<Source::Watched>(parts_->context);
-  boost::system::error_code error;
-  watched->descriptor.assign(descriptor.get(), error);
-  if (error) return FailErrno(error.value(), "wait for a descriptor");
-  return Source(std::move(watched));
+  return Source(TRY(parts_->watches->Add(descriptor.get())));
 }
 
 Timer Loop::After(std::chrono::nanoseconds delay, Callback work) {
-  auto waiting = std::make_shared<Timer::Waiting>(parts_->context);
-  waiting->work = std::move(work);
-  waiting->timer.expires_after(delay);
-  waiting->timer.async_wait([waiting](const boost::system::error_code& error) {
-    if (const Callback now = std::exchange(waiting->work, nullptr); now && !error) now();
-  });
-  return Timer(std::move(waiting));
+  return Timer(parts_->timers->Add(Timers::Clock::now() + delay, std::move(work)));
 }
 
 }  // namespace wasmoor::loop

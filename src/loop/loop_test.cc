@@ -141,5 +141,88 @@ TEST_F(LoopTest, RunOnceWaitsNoLongerThanItsPatience) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST_F(LoopTest, CallsNobodyWhoseWatchWasEndedByAnother) {
+  Pipe one, other;
+  std::array<Source, 2> sources;
+  int calls = 0;
+  for (Pipe* pipe : {&one, &other}) {
+    ASSERT_EQ(::write(pipe->writer.get(), "x", 1), 1);
+    Source& own = sources[pipe == &one ? 0 : 1];
+    own = std::move(*loop_->Watch(pipe->reader));
+    own.OnReadable([&] {
+      ++calls;
+      for (Source& source : sources) source = Source();
+    });
+  }
+  loop_->Run();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(LoopTest, DoesNotWakeForAnEndThatNobodyWaitsFor) {
+  Pipe pipe;
+  Source source = std::move(*loop_->Watch(pipe.reader));
+  pipe.writer.Close();
+  EXPECT_FALSE(loop_->RunOnce(10ms));
+  bool ended = false;
+  source.OnReadable([&] { ended = true; });
+  EXPECT_TRUE(loop_->RunOnce(1s));
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(LoopTest, TimersThatAreDueAtOnceLetOthersHaveTheirTurn) {
+  Pipe pipe;
+  ASSERT_EQ(::write(pipe.writer.get(), "x", 1), 1);
+  Source source = std::move(*loop_->Watch(pipe.reader));
+  source.OnReadable([&] { loop_->Stop(); });
+  Timer timer;
+  std::function<void()> again = [&] { timer = loop_->After(0ms, again); };
+  again();
+  loop_->Run();
+}
+
+TEST_F(LoopTest, WhatIsPutOffUntilTheRoundIsOverComesAfterAllThatWasReady) {
+  std::string order;
+  loop_->Post([&] {
+    loop_->AfterRound([&] { order += "z"; });
+    order += "a";
+    loop_->Post([&] { order += "c"; });
+  });
+  loop_->Post([&] { order += "b"; });
+  loop_->Run();
+  EXPECT_EQ(order, "abzc");
+}
+
+TEST_F(LoopTest, WhatIsPutOffDoesNotWaitForARoundThatTakesLong) {
+  std::string order;
+  loop_->Post([&] { loop_->AfterRound([&] { order += "z"; }); });
+  loop_->Post([] { std::this_thread::sleep_for(5ms); });
+  loop_->Post([&] { order += "b"; });
+  loop_->Run();
+  EXPECT_EQ(order, "zb");
+}
+
+TEST_F(LoopTest, SeveralThreadsTakeTurns) {
+  const Timer staying = loop_->After(1h, [] {});
+  std::string order;
+  for (const char* text : {"a", "b", "c"}) loop_->Post([&order, text] { order += text; });
+  for (int i = 0; i < 3; ++i) std::thread([&] { EXPECT_TRUE(loop_->ServeOne()); }).join();
+  EXPECT_EQ(order, "abc");
+  std::thread stopping([&] { loop_->Stop(); });
+  EXPECT_FALSE(loop_->ServeOne());
+  stopping.join();
+  EXPECT_FALSE(loop_->ServeOne());
+}
+
+TEST_F(LoopTest, SourcesAndTimersMayOutliveIt) {
+  Pipe pipe;
+  Source source = std::move(*loop_->Watch(pipe.reader));
+  source.OnReadable([] {});
+  Timer timer = loop_->After(1h, [] {});
+  loop_->Post([keeps = std::make_shared<Pipe>()] {});
+  loop_.reset();
+  source.OnReadable(nullptr);
+  timer = Timer();
+}
+
 }  // namespace
 }  // namespace wasmoor::loop

@@ -52,6 +52,8 @@ struct ServerSettings {
   std::vector<std::string> listen = {"127.0.0.1:8080"};  // os::ListenTcp, or "unix:/path".
   std::vector<std::string> health;  // Of /ready, /live and /metrics; maybe none.
   std::vector<std::string> admin;   // Of the page and /metrics; maybe none.
+  // Names, besides addresses and localhost, by which browsers may ask for the page.
+  std::vector<std::string> admin_hosts;
 
   Allowance usual;  // Of requests that do not say, and whose manifests do not.
   // The most that a request may ask for. Of CPU and memory 0: as much as there is in all.

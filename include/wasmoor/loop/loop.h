@@ -7,12 +7,16 @@
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
 
-// One thread's event loop: descriptors, timers and what was put off. The loop is Boost.Asio's,
-// which no header shows. Everything here belongs to the thread that calls Run; a callback may do
-// anything, also destroy the Source or Timer that it came from.
+// One thread's event loop: descriptors, timers and what was put off, over epoll(7). Everything here
+// belongs to the thread that calls Run; a callback may do anything but run the loop, also destroy
+// the Source or Timer that it came from. What is left of them may outlive the loop, and then does
+// nothing.
 namespace wasmoor::loop {
 
 using Callback = std::function<void()>;
+
+class Watched;
+class Waiting;
 
 // A descriptor under watch. Destroying it ends the watch; the descriptor stays open and must
 // outlive it, and no other Source may watch the same one.
@@ -33,7 +37,6 @@ class Source {
 
  private:
   friend class Loop;
-  struct Watched;
   explicit Source(std::shared_ptr<Watched> watched);
   std::shared_ptr<Watched> watched_;
 };
@@ -50,7 +53,6 @@ class Timer {
 
  private:
   friend class Loop;
-  struct Waiting;
   explicit Timer(std::shared_ptr<Waiting> waiting);
   std::shared_ptr<Waiting> waiting_;
 };
@@ -66,8 +68,8 @@ class Loop {
   void Run();
   // Run returns after the callback that is under way. Any thread.
   void Stop();
-  // Serves what is ready now and, if nothing is, waits at most `patience` for something to be.
-  // False if nothing was.
+  // Serves what is ready now and, if nothing is, what comes first within `patience`. False if
+  // nothing did.
   bool RunOnce(std::chrono::milliseconds patience);
 
   // Waits for as long as it takes until something is ready, and serves that one thing. False after
@@ -77,6 +79,10 @@ class Loop {
 
   // Calls `work` from Run, in the order of the calls. Any thread.
   void Post(Callback work);
+
+  // Calls `work` when what is ready now has been served, or a moment later where that takes long:
+  // for what costs less when it is done together, as sending to several clients.
+  void AfterRound(Callback work);
 
   // kFailedPrecondition (EPERM): a descriptor that is always ready and cannot be waited for, as
   // those of regular files (epoll_ctl(2)).

@@ -161,6 +161,8 @@ constexpr std::array kSettings = {
       settings->health = TRY(TextsOf(value)); return {}; }},
     FunctionSetting{"admin", [](const Value& value, ServerSettings* settings) -> Status {
       settings->admin = TRY(TextsOf(value)); return {}; }},
+    FunctionSetting{"admin_hosts", [](const Value& value, ServerSettings* settings) -> Status {
+      settings->admin_hosts = TRY(TextsOf(value)); return {}; }},
     FunctionSetting{"reply", SetReply},
     FunctionSetting{"usage_fields", [](const Value& value, ServerSettings* settings) -> Status {
       settings->tells_usage = TRY(FlagOf(value)); return {}; }},

@@ -391,12 +391,12 @@ TEST_F(CatalogFaultsTest, TheDirectoryMayBeReplaced) {
   EXPECT_TRUE(RunUntil([&] { return catalog->away().has_value(); }));
   EXPECT_EQ(Ask("hello"), "1");
   EXPECT_EQ(CodeOf("other"), Code::kUnavailable);
-  EXPECT_TRUE(HasLine(notices, "is away"));
+  EXPECT_TRUE(RunUntil([&] { return HasLine(notices, "is away"); }));
   Put("other.wasm", ModuleOf(2));
   EXPECT_TRUE(RunUntil([&] { return !catalog->away(); }));
   EXPECT_TRUE(RunUntil([&] { return Info("hello").function == "none"; }));
   EXPECT_EQ(Ask("other"), "2");
-  EXPECT_TRUE(HasLine(notices, "is back"));
+  EXPECT_TRUE(RunUntil([&] { return HasLine(notices, "is back"); }));
   Put("third.wasm", ModuleOf(3));
   EXPECT_TRUE(ComesToBe("third", State::kReady));
 }
