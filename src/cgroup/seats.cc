@@ -10,6 +10,7 @@
 #include <chrono>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "cgroup/control_file.h"
 #include "cgroup/limits.h"
@@ -46,6 +47,18 @@ Result<os::Fd> OpenFile(const os::Fd& group, const std::string& path, const char
   return TRY_AS(os::OpenAt(group, name, flags), "{}/{}", path, name);
 }
 
+std::vector<std::string> GroupsIn(const std::string& path) {
+  std::vector<std::string> groups;
+  DIR* const directory = ::opendir(path.c_str());
+  if (directory == nullptr) return groups;
+  while (const dirent* entry = ::readdir(directory)) {
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+      groups.push_back(path + "/" + entry->d_name);
+  }
+  ::closedir(directory);
+  return groups;
+}
+
 // Threads that a library has made on one that has a seat are in it, too, and stay.
 void MoveOut(const std::string& nested, const std::string& group, const char* members) {
   const auto from = OpenGroup(nested), to = OpenGroup(group);
@@ -59,17 +72,24 @@ void MoveOut(const std::string& nested, const std::string& group, const char* me
 }
 
 void RemoveNested(const std::string& path, bool v2) {
-  DIR* const directory = ::opendir(path.c_str());
-  if (directory == nullptr) return;
   const std::string above = path.substr(0, path.rfind('/'));
-  while (const dirent* entry = ::readdir(directory)) {
-    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
-    const std::string nested = path + "/" + entry->d_name;
+  for (const std::string& nested : GroupsIn(path)) {
     if (::rmdir(nested.c_str()) == 0 || errno != EBUSY) continue;
     MoveOut(nested, above, v2 ? "cgroup.threads" : "tasks");
     ::rmdir(nested.c_str());
   }
-  ::closedir(directory);
+}
+
+// What a process of this name has left that was killed. Who still runs is left alone, as is who
+// runs where this process cannot see it: a group that has a thread cannot be removed.
+void RemoveLeft(const std::string& beginning) {
+  for (const std::string& path : GroupsIn(beginning.substr(0, beginning.rfind('/')))) {
+    if (!path.starts_with(beginning)) continue;
+    const std::string process = "/proc/" + path.substr(beginning.size());
+    if (::access(process.c_str(), F_OK) == 0) continue;
+    for (const std::string& nested : GroupsIn(path)) ::rmdir(nested.c_str());
+    ::rmdir(path.c_str());
+  }
 }
 
 }  // namespace
@@ -139,7 +159,9 @@ Result<Seats> Seats::Make(const Root& threads, std::string_view name) {
     if (std::find(one.controllers.begin(), one.controllers.end(), "cpu") == one.controllers.end())
       continue;
     const std::string own = one.own_path == "/" ? "" : one.own_path;
-    Seats seats(one.mount_point + own + "/" + std::string(name), one.version == 2);
+    const std::string beginning = one.mount_point + own + "/" + std::string(name) + "-";
+    RemoveLeft(beginning);
+    Seats seats(beginning + std::to_string(::getpid()), one.version == 2);
     RemoveNested(seats.path_, seats.v2_);
     TRY(MakeDirectory(seats.path_));
     const os::Fd group = TRY(OpenGroup(seats.path_));

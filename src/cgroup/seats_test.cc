@@ -1,8 +1,10 @@
 #include "wasmoor/cgroup/seats.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -16,9 +18,7 @@ namespace {
 
 constexpr int kCannot = 77;
 
-std::string NameOf(const char* name) {
-  return "wasmoor-seats-" + std::to_string(::getpid()) + "-" + name;
-}
+std::string NameOf(const char* name) { return std::string("wasmoor-seats-test-") + name; }
 
 // In a process of its own, whose groups may be divided.
 template <typename Body>
@@ -62,6 +62,44 @@ TEST(SeatsTest, LimitToAsMuchAsThereIsWhatIsMoreThanThat) {
   const std::string ended = InHost([](Seats& seats) {
     auto seat = seats.MakeSeat("one");
     return seat && (*seat)->Limit(1'000'000) ? 0 : 1;
+  });
+  REQUIRE_GROUPS(ended);
+  EXPECT_EQ(ended, "exit 0");
+}
+
+TEST(SeatsTest, OfTwoProcessesDoNotTouchEachOther) {
+  const std::string ended = InHost([](Seats& seats) {
+    auto seat = seats.MakeSeat("one");
+    if (!seat || !(*seat)->Enter()) return 1;
+    const pid_t other = ::fork();
+    if (other == 0) {
+      const auto threads = PrepareThreads(*Root::Detect());
+      {
+        auto made = Seats::Make(*threads, NameOf("shared"));
+        ::_exit(made ? 0 : 1);  // Killed, as it were: what it has made stays.
+      }
+    }
+    int status = 0;
+    ::waitpid(other, &status, 0);
+    if (status != 0) return 2;
+    if (!(*seat)->Limit(100) || !(*seat)->Limit(Seat::kNoLimit)) return 3;
+    const auto threads = PrepareThreads(*Root::Detect());
+    auto again = Seats::Make(*threads, NameOf("shared"));
+    if (!again) return 4;
+    const std::string left = again->path().substr(0, again->path().rfind('-') + 1);
+    return ::access((left + std::to_string(other)).c_str(), F_OK) == 0 ? 5 : 0;
+  });
+  REQUIRE_GROUPS(ended);
+  EXPECT_EQ(ended, "exit 0");
+}
+
+TEST(SeatsTest, SayWhenTheirGroupIsGone) {
+  const std::string ended = InHost([](Seats& seats) {
+    auto seat = seats.MakeSeat("one");
+    if (!seat) return 1;
+    if (::rmdir((seats.path() + "/one").c_str()) != 0) return 2;
+    const Status set = (*seat)->Limit(100);
+    return !set && set.error().error_number() == ENODEV ? 0 : 3;
   });
   REQUIRE_GROUPS(ended);
   EXPECT_EQ(ended, "exit 0");

@@ -180,6 +180,7 @@ void ComponentRun::Finish() {
     over_ = true;
     return listener_.Ended();
   }
+  listener_.OnWait();
   if (std::exchange(again_, false)) Resume();
 }
 

@@ -124,6 +124,8 @@ InnerCalls::InnerCalls(loop::Loop& loop, loop::Loop& keeper, http::Handler& hand
     : loop_(loop), keeper_(keeper), handler_(handler) {}
 InnerCalls::~InnerCalls() = default;
 
+void InnerCalls::End(uint64_t number) { exchanges_.erase(number); }
+
 std::unique_ptr<page::Call> InnerCalls::Begin(CallRequest request, size_t most_reply, Done done) {
   const uint64_t number = made_++;
   auto handle = std::make_unique<Handle>(*this, number, std::move(done));
@@ -132,10 +134,10 @@ std::unique_ptr<page::Call> InnerCalls::Begin(CallRequest request, size_t most_r
     if (const auto now = told.lock()) (*now)(std::move(reply));
   };
   loop_.Post([this, number, most_reply, request = std::move(request), tell = std::move(tell)] {
-    const auto at = exchanges_
-                        .emplace(number, std::make_unique<Exchange>(*this, number, request,
-                                                                    most_reply, tell))
-                        .first;
+    const auto at =
+        exchanges_
+            .emplace(number, std::make_unique<Exchange>(*this, number, request, most_reply, tell))
+            .first;
     at->second->Begin();
   });
   return handle;

@@ -24,19 +24,19 @@ class InnerCalls {
   ~InnerCalls();
 
   using Done = std::function<void(page::CallReply)>;
-  // As page::Caller has it. At most `most_reply` bytes of the reply's body are told; what sends more
-  // is ended. The call is destroyed before this.
+  // As page::Caller has it. At most `most_reply` bytes of the reply's body are told; what sends
+  // more is ended. The call is destroyed before this.
   std::unique_ptr<page::Call> Begin(page::CallRequest request, size_t most_reply, Done done);
 
  private:
   class Exchange;
   class Handle;
-  void End(uint64_t number) { exchanges_.erase(number); }
+  void End(uint64_t number);
 
   loop::Loop& loop_;
   loop::Loop& keeper_;
   http::Handler& handler_;
-  uint64_t made_ = 0;                                         // The keeper's.
+  uint64_t made_ = 0;                                        // The keeper's.
   std::map<uint64_t, std::unique_ptr<Exchange>> exchanges_;  // The loop's.
 };
 

@@ -87,8 +87,9 @@ page::Held HeldOf(const Amounts& amounts) {
 }
 
 page::Failure FailureOf(const FailedRequest& failed) {
-  return {failed.at,      failed.function,  failed.method, failed.target,
-          failed.problem, failed.backtrace, failed.status};
+  return {failed.number,   failed.times,  failed.first,  failed.at,
+          failed.function, failed.method, failed.target, failed.problem,
+          failed.backtrace, failed.status};
 }
 
 std::string HashText(const wasm::ModuleHash& hash) {
@@ -290,8 +291,7 @@ std::optional<page::Detail> Overview::DetailOf(std::string_view function) const 
     detail.facts.emplace_back("code",
                               info->tier == wasm::Tier::kOptimized ? "optimized" : "baseline");
   }
-  if (info->manifest != nullptr)
-    AddFacts(*info->manifest, sources_.settings.usual, &detail.facts);
+  if (info->manifest != nullptr) AddFacts(*info->manifest, sources_.settings.usual, &detail.facts);
   const Sums sums = sources_.totals.Sums();
   const auto found = sums.find(function);
   const Numbers all = found == sums.end() ? Numbers() : found->second;

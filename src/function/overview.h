@@ -21,8 +21,8 @@
 
 namespace wasmoor::function {
 
-// What an operator is shown of a server (page/page.h): how it was in the last two minutes, and, when
-// it is asked for, everything as it is. On the keeper's thread.
+// What an operator is shown of a server (page/page.h): how it was in the last two minutes, and,
+// when it is asked for, everything as it is. On the keeper's thread.
 class Overview {
  public:
   using Sums = std::map<std::string, Numbers, std::less<>>;
@@ -33,8 +33,8 @@ class Overview {
     const Totals& totals;
     const Admission& admission;
     const Lanes& lanes;
-    std::string cpu_limits;              // How they are kept.
-    std::vector<std::string> addresses;  // Where functions are called.
+    std::string cpu_limits;                   // How they are kept.
+    std::vector<std::string> addresses;       // Where functions are called.
     std::function<const Catalog*()> catalog;  // Null: the server ends.
     std::function<Status()> ready;
     using Tenants = std::vector<std::pair<std::string, std::shared_ptr<const Tenant>>>;

@@ -6,29 +6,14 @@
 
 #include "function/command_run.h"
 #include "function/component_run.h"
+#include "function/http_status.h"
 #include "function/wasmbox_form.h"
-#include "wasmoor/program/report.h"
 
 namespace wasmoor::function {
 namespace {
 
-constexpr unsigned kBadRequest = 400, kNotFound = 404, kTooLarge = 413, kTooMany = 429,
-                   kInternal = 500, kBadGateway = 502, kUnavailable = 503, kGatewayTimeout = 504;
 constexpr std::string_view kWasmSuffix = ".wasm";
 constexpr int kEndSignal = SIGKILL;
-
-unsigned StatusOf(const Error& error) {
-  switch (error.code()) {
-    case Code::kInvalidArgument:
-    case Code::kOutOfRange: return kBadRequest;
-    case Code::kNotFound: return kNotFound;
-    case Code::kResourceExhausted: return kTooMany;
-    case Code::kUnavailable:
-    case Code::kFailedPrecondition: return kUnavailable;
-    case Code::kDeadlineExceeded: return kGatewayTimeout;
-    default: return kInternal;
-  }
-}
 
 std::string_view WithoutSuffix(std::string_view segment) {
   if (segment.size() > kWasmSuffix.size() && segment.ends_with(kWasmSuffix))
@@ -55,13 +40,6 @@ Allowance UsualAllowance(const Allowance& usual, const Manifest& manifest) {
 constexpr size_t kMostSegments = 2;  // Of a function's name: its tenant, and itself.
 
 size_t SegmentsOf(std::string_view name) { return name.find('/') == name.npos ? 1 : 2; }
-
-void AppendMilliseconds(std::string* text, std::string_view name, std::chrono::nanoseconds time) {
-  constexpr int64_t kMicrosecond = 1000;
-  fmt::format_to(std::back_inserter(*text), "{};dur={}.{:03}", name,
-                 time.count() / kMicrosecond / kMicrosecond,
-                 time.count() / kMicrosecond % kMicrosecond);
-}
 
 }  // namespace
 
@@ -141,16 +119,29 @@ void Request::Use(Front::Named& entry, size_t named) {
     body_over_ = true;
     return Ask();
   }
+  const std::string_view* const length = head_.Find("content-length");
+  uint64_t bytes = 0;
+  if (length != nullptr) std::from_chars(length->data(), length->data() + length->size(), bytes);
+  if (bytes > MostOfBody()) return RefuseBody();
+  SetDeadline();
   exchange_->ReadBody();
+}
+
+uint64_t Request::MostOfBody() const {
+  return function_->manifest->limits.body_bytes.value_or(front_.common().serving().body_bytes);
+}
+
+void Request::RefuseBody() {
+  Refuse(kTooLarge,
+         fmt::format("the body is larger than the {} bytes that it may have", MostOfBody()));
 }
 
 void Request::OnBody(std::string_view part) {
   body_read_ += part.size();
-  const uint64_t most =
-      function_->manifest->limits.body_bytes.value_or(front_.common().serving().body_bytes);
-  if (body_read_ > most) {
+  if (body_read_ > MostOfBody()) {
+    // A guest that runs already is told that it broke off.
     if (run_) OnBodyBroken();
-    return answered_ || run_ ? void() : Refuse(kTooLarge, "the body is larger than may be sent");
+    return run_ ? void() : RefuseBody();
   }
   if (run_) {
     if (run_->input().Put(part)) exchange_->ReadBody();
@@ -248,6 +239,8 @@ void Request::Begin() {
   body_ = {};
   if (!body_over_ && more) exchange_->ReadBody();
   self_ = shared_from_this();
+  // It is not begun before there is somebody who leads next.
+  if (!front_.station().has_standby()) SetDeadline();
   if (function_->granted->preopens.empty()) return run_->Begin();
   front_.common().BeginApart(front_.station(), *run_, function_);
 }
@@ -308,6 +301,8 @@ void Request::StreamSoon() {
   });
 }
 
+void Request::OnWait() { SetDeadline(); }
+
 void Request::OnOutput() {
   front_.loop().Post([weak = weak_from_this()] {
     const std::shared_ptr<Request> self = weak.lock();
@@ -344,166 +339,8 @@ void Request::Ended() {
   Flush();
 }
 
-// ---- The response.
-
 void Request::OnWritable() {
   if (exchange_ != nullptr && run_ && !ended_) Carry();
-}
-
-// What the guest has written goes on as far as the client takes it.
-void Request::Carry() {
-  if (!answered_) {
-    unsent_ += run_->output().Take();
-    if (!AnswerBegin(false)) return;
-  }
-  while (exchange_->CanWrite()) {
-    if (unsent_.empty()) unsent_ = run_->output().Take();
-    if (unsent_.empty()) break;
-    Write(unsent_);
-    unsent_.clear();
-  }
-  run_->OnNews();
-  if (!unsent_.empty() || run_->output().state() == BodyOut::State::kOpen) return;
-  told_ = true;
-  run_->output().state() == BodyOut::State::kWhole ? exchange_->Finish({}) : exchange_->Abort();
-}
-
-void Request::Write(std::string_view part) {
-  sent_ += part.size();
-  exchange_->Write(part);
-}
-
-// False: its head is not known yet.
-bool Request::AnswerBegin(bool ended) {
-  if (function_->kind == Kind::kHttp) {
-    const std::optional<ReplyHead> head = run_->TakeHead();
-    if (head) AnswerWith(*head);
-    return head.has_value();
-  }
-  auto head = ReadReplyHead(form_, unsent_, ended);
-  if (!head) {
-    AnswerFailure(End::kFailed, kInternal, head.error().message());
-    return true;
-  }
-  if (!*head) return false;
-  AnswerWith(**head);
-  if (form_ == Reply::kWasmbox) Write(kWasmBoxPrefix);
-  unsent_.erase(0, (*head)->body_at);
-  return true;
-}
-
-void Request::AnswerWith(const ReplyHead& head) {
-  answered_ = true;
-  status_ = head.status;
-  std::vector<http::Field> fields;
-  for (const auto& [name, value] : head.fields) fields.push_back({name, value});
-  AddUsage(&fields);
-  exchange_->Respond(status_, fields);
-}
-
-void Request::AnswerEnd() {
-  RunResult& result = run_->result();
-  unsent_ += run_->output().Take();
-  if (!result.exit) {
-    const unsigned status = StatusOf(result.exit.error());
-    return AnswerFailure(End::kFailed, status == kTooMany ? kUnavailable : kInternal,
-                         result.exit.error().message());
-  }
-  const wasm::Exit& exit = *result.exit;
-  if (exit.ok()) {
-    if (!exit.results.empty()) unsent_ += exit.results + "\n";
-    if (!answered_ && !AnswerBegin(true))
-      return AnswerFailure(End::kFailed, kBadGateway, "it ended without a response");
-    if (accounted_) return;
-    Write(unsent_);
-    exchange_->Finish({});
-    return Account(End::kOk, {}, {});
-  }
-  if (timed_out_) {
-    return AnswerFailure(
-        End::kTimedOut, kGatewayTimeout,
-        fmt::format("it took longer than {} ms, and was ended", allowance_.time.count()));
-  }
-  std::string hint;
-  if (result.usage.memory_refusals > 0) {
-    hint = fmt::format(" (it was refused memory beyond its limit of {} MB)",
-                       allowance_.memory_bytes >> 20);
-  }
-  switch (exit.kind) {
-    case wasm::Exit::Kind::kExited:
-      return AnswerFailure(End::kFailed, kInternal,
-                           fmt::format("it exited with status {}{}", exit.code, hint));
-    case wasm::Exit::Kind::kTrapped:
-      return AnswerFailure(End::kFailed, kInternal,
-                           fmt::format("it trapped: {}{}", exit.trap.message, hint),
-                           program::TrapText(function_->function, exit.trap));
-    default:
-      return AnswerFailure(End::kFailed, kInternal,
-                           fmt::format("it was ended by signal {}{}", exit.signal, hint));
-  }
-}
-
-// What it has written until then is not kept back: it may say why.
-void Request::AnswerFailure(End end, unsigned status, std::string problem, std::string backtrace) {
-  if (answered_) {
-    Write(unsent_);
-    exchange_->Abort();
-    return Account(end, problem, backtrace);
-  }
-  answered_ = true;
-  status_ = status;
-  const std::string sentence = fmt::format("function {}: {}", function_->function, problem);
-  std::vector<http::Field> fields = {{"content-type", "text/plain; charset=utf-8"},
-                                     {"wasmoor-error", sentence}};
-  AddUsage(&fields);
-  exchange_->Respond(status, fields);
-  Write(unsent_);
-  if (unsent_.empty()) Write(sentence + "\n");
-  exchange_->Finish({});
-  Account(end, problem, backtrace);
-}
-
-void Request::Refuse(unsigned status, std::string_view text, std::string_view retry_after) {
-  if (answered_) return;
-  answered_ = true;
-  status_ = status;
-  std::vector<http::Field> fields = {{"content-type", "text/plain; charset=utf-8"}};
-  if (!retry_after.empty()) fields.push_back({"retry-after", retry_after});
-  exchange_->Respond(status, fields);
-  Write(text);
-  Write("\n");
-  exchange_->Finish({});
-  const End end = status == kGatewayTimeout ? End::kTimedOut : End::kRefused;
-  Account(end, text, {});
-}
-
-void Request::RefuseFor(const Error& error) { Refuse(StatusOf(error), error.message()); }
-
-// What it took, as far as that is known before the body is sent.
-void Request::AddUsage(std::vector<http::Field>* fields) {
-  const Serving& serving = front_.common().serving();
-  const RunResult& result = run_->result();
-  if (form_ == Reply::kWasmbox) {
-    const auto execution = ended_ ? result.wall_time : Clock::now() - began_;
-    wasmbox_fields_ = WasmboxFields(execution, front_.requests(), serving.pod);
-    for (const auto& [name, value] : wasmbox_fields_) fields->push_back({name, value});
-  }
-  if (!serving.tells_usage) return;
-  const auto queued = began_ - came_;
-  usage_text_.clear();
-  AppendMilliseconds(&usage_text_, "queue", queued);
-  const size_t timing = usage_text_.size();
-  size_t memory = timing;
-  if (ended_) {
-    AppendMilliseconds(&usage_text_, ", cpu", result.cpu_time);
-    AppendMilliseconds(&usage_text_, ", run", result.wall_time);
-    memory = usage_text_.size();
-    fmt::format_to(std::back_inserter(usage_text_), "{}", result.usage.memory_bytes);
-  }
-  const std::string_view text = usage_text_;
-  fields->push_back({"server-timing", text.substr(0, ended_ ? memory : timing)});
-  if (ended_) fields->push_back({"wasmoor-memory", text.substr(memory)});
-  fields->push_back({"wasmoor-start", cold_ ? "cold" : "warm"});
 }
 
 void Request::Flush() {
@@ -548,45 +385,6 @@ void Request::Leave() {
     return;
   }
   run_->Stop(kEndSignal);
-}
-
-void Request::Account(End end, std::string_view problem, std::string_view backtrace) {
-  if (accounted_) return;
-  accounted_ = true;
-  const auto now = Clock::now();
-  Front::Named& entry = entry_ != nullptr ? *entry_ : front_.At({});
-  Numbers& numbers = entry.second.numbers;
-  front_.Changed(entry);
-  ++numbers.ends[static_cast<size_t>(end)];
-  const auto duration = now - came_;
-  numbers.Observe(duration);
-  const auto queued = (began_ == Clock::time_point() ? now : began_) - came_;
-  numbers.queued += queued;
-  numbers.cold += cold_ ? 1 : 0;
-  numbers.aside += aside_ ? 1 : 0;
-  numbers.bytes_in += body_read_;
-  numbers.bytes_out += sent_;
-  RequestReport report{.method = head_.method(),
-                       .target = head_.target(),
-                       .function = function_ != nullptr ? function_->function : std::string_view(),
-                       .tenant = function_ != nullptr ? function_->tenant : std::string_view(),
-                       .status = status_,
-                       .end = end,
-                       .duration = duration,
-                       .queued = queued,
-                       .bytes_in = body_read_,
-                       .bytes_out = sent_,
-                       .problem = problem,
-                       .backtrace = backtrace};
-  if (run_ && ended_) {
-    const RunResult& result = run_->result();
-    numbers.cpu_time += result.cpu_time;
-    numbers.memory_refusals += result.usage.memory_refusals;
-    numbers.most_memory = std::max(numbers.most_memory, result.usage.memory_bytes);
-    report.cpu_time = result.cpu_time;
-    report.memory = result.usage.memory_bytes;
-  }
-  if (front_.common().WantsReports(end)) front_.common().Report(report);
 }
 
 }  // namespace wasmoor::function

@@ -45,7 +45,8 @@ class Request final : public std::enable_shared_from_this<Request>,
   bool FindHere();
   void Look();
   void Use(Front::Named& entry, size_t named);
-  void ReadBody();
+  uint64_t MostOfBody() const;
+  void RefuseBody();
   void Ask();
   void OnAdmitted() override;
   void OnRefused(const Verdict& verdict) override;
@@ -56,6 +57,7 @@ class Request final : public std::enable_shared_from_this<Request>,
 
   // ---- Of its guest.
   void OnAside() override;
+  void OnWait() override;
   void OnOutput() override;
   void OnWanted() override;
   void OnError(std::string_view lines) override;

@@ -25,13 +25,14 @@ struct RunResult {
 // Run.
 class Run : public Job {
  public:
-  // All of its calls come on the guest's thread, but Ended, which is the loop's.
+  // All of its calls come on the guest's thread, but OnWait and Ended, which are the loop's.
   class Listener {
    public:
     virtual void OnAside() = 0;   // It takes long: its thread leads no more.
     virtual void OnOutput() = 0;  // There is output, or a head, that nobody was told of.
     virtual void OnWanted() = 0;  // It has read all of the body that there is.
     virtual void OnError(std::string_view lines) = 0;
+    virtual void OnWait() = 0;  // It waits, and has no thread meanwhile.
     virtual void Ended() = 0;
 
    protected:

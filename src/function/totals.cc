@@ -1,5 +1,6 @@
 #include "function/totals.h"
 
+#include <algorithm>
 #include <array>
 
 namespace wasmoor::function {
@@ -41,7 +42,9 @@ Numbers Totals::All() const {
 }
 
 void Totals::Keep(const RequestReport& report) {
-  FailedRequest failed{.at = std::chrono::system_clock::now(),
+  const auto now = std::chrono::system_clock::now();
+  FailedRequest failed{.first = now,
+                       .at = now,
                        .function = std::string(report.function),
                        .method = std::string(report.method.substr(0, kMostText)),
                        .target = std::string(report.target.substr(0, kMostText)),
@@ -49,13 +52,28 @@ void Totals::Keep(const RequestReport& report) {
                        .backtrace = std::string(report.backtrace.substr(0, kMostText)),
                        .status = report.status};
   const std::lock_guard lock(mutex_);
-  failures_.push_back(std::move(failed));
-  if (failures_.size() > kMostFailures) failures_.pop_front();
+  // Else one function that fails all the time would leave nothing of the others.
+  const auto alike =
+      std::find_if(failures_.begin(), failures_.end(), [&](const FailedRequest& one) {
+        return one.function == failed.function && one.problem == failed.problem &&
+               one.backtrace == failed.backtrace;
+      });
+  if (alike == failures_.end()) {
+    failed.number = ++next_failure_;
+    failures_.push_front(std::move(failed));
+    if (failures_.size() > kMostFailures) failures_.pop_back();
+    return;
+  }
+  failed.number = alike->number;
+  failed.times = alike->times + 1;
+  failed.first = alike->first;
+  *alike = std::move(failed);
+  failures_.splice(failures_.begin(), failures_, alike);
 }
 
 std::vector<FailedRequest> Totals::Failures() const {
   const std::lock_guard lock(mutex_);
-  return {failures_.rbegin(), failures_.rend()};
+  return {failures_.begin(), failures_.end()};
 }
 
 void Totals::WriteTo(telemetry::Page& page) const {

@@ -1,6 +1,8 @@
 #pragma once
 
-#include <deque>
+#include <chrono>
+#include <cstdint>
+#include <list>
 #include <map>
 #include <mutex>
 #include <string>
@@ -14,9 +16,12 @@
 
 namespace wasmoor::function {
 
-// A request that failed, for who looks for the reason.
+// Requests that failed alike, for who looks for the reason: of one function, with the same problem
+// at the same place.
 struct FailedRequest {
-  std::chrono::system_clock::time_point at;
+  uint64_t number = 0;  // Its own.
+  uint64_t times = 1;   // So often,
+  std::chrono::system_clock::time_point first, at;  // from then to then. The rest is of the last.
   std::string function, method, target, problem, backtrace;
   unsigned status = 0;
 };
@@ -25,7 +30,7 @@ struct FailedRequest {
 // thread, but where it says otherwise.
 class Totals {
  public:
-  static constexpr size_t kMostFailures = 100;
+  static constexpr size_t kMostFailures = 100;  // That are not alike.
 
   explicit Totals(size_t loops) : by_loop_(loops) {}
 
@@ -35,7 +40,7 @@ class Totals {
   Numbers All() const;  // Of all functions together.
 
   void Keep(const RequestReport& report);  // Any thread.
-  std::vector<FailedRequest> Failures() const;
+  std::vector<FailedRequest> Failures() const;  // The latest first.
 
   // The metrics of requests: wasmoor_function_….
   void WriteTo(telemetry::Page& page) const;
@@ -43,7 +48,8 @@ class Totals {
  private:
   std::vector<std::map<std::string, Numbers, std::less<>>> by_loop_;
   mutable std::mutex mutex_;  // Of the failures.
-  std::deque<FailedRequest> failures_;
+  std::list<FailedRequest> failures_;  // The latest first.
+  uint64_t next_failure_ = 0;
 };
 
 // "acme" of "acme/hello"; empty if it has no tenant.

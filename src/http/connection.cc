@@ -47,6 +47,12 @@ void Connection::OnWritable() {
   Watch();
 }
 
+// Who answers need not go on for a client that is gone; what was answered is sent as far as it goes.
+void Connection::OnHangup() {
+  if (unsent() == 0) return host_.remove(*this);
+  source_.OnHangup(nullptr);
+}
+
 void Connection::Resume() {
   if (!Advance()) return host_.remove(*this);
   Watch();
@@ -137,6 +143,7 @@ void Connection::Watch() {
   if (read != reading_) {
     reading_ = read;
     source_.OnReadable(read ? loop::Callback([this] { OnReadable(); }) : nullptr);
+    source_.OnHangup(read ? nullptr : loop::Callback([this] { OnHangup(); }));
   }
   if (write != writing_) {
     writing_ = write;

@@ -103,6 +103,7 @@ class Connection {
  private:
   void OnReadable();
   void OnWritable();
+  void OnHangup();
   bool Receive();
   bool Advance();
   void Watch();

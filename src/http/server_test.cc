@@ -158,6 +158,30 @@ TEST_F(ServerTest, AWorkEndsWithItsClient) {
   EXPECT_EQ(server_->connections(), 0U);
 }
 
+TEST_F(ServerTest, AWorkEndsWithItsClientAlsoWhenNothingMoreIsRead) {
+  os::Fd client = Connect();
+  Send(client, "GET /never HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string more(100 << 10, 'x');  // Half of it stays in the socket.
+  Send(client, more);
+  EXPECT_EQ(Read(client), "");
+  client.Close();
+  EXPECT_TRUE(RunUntil([&] { return told_.gone == 1; }));
+  EXPECT_EQ(server_->connections(), 0U);
+}
+
+TEST_F(ServerTest, AnswersThatAreReadyTogetherAreSentAfterAllOfThem) {
+  const os::Fd one = Connect(), other = Connect();
+  for (const os::Fd* client : {&one, &other})
+    Send(*client, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(loop_->ServeOne());
+  EXPECT_TRUE(loop_->ServeOne());
+  EXPECT_EQ(told_.begun, 2);
+  char byte = 0;
+  EXPECT_EQ(::recv(one.get(), &byte, 1, 0), -1);
+  EXPECT_TRUE(loop_->ServeOne());
+  for (const os::Fd* client : {&one, &other}) EXPECT_THAT(Read(*client), HasSubstr("GET /a"));
+}
+
 TEST_F(ServerTest, AClientThatDoesNotReadHoldsTheAnswerBack) {
   const os::Fd client = Connect();
   Send(client, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -32,6 +32,7 @@ Source::~Source() {
 
 void Source::OnReadable(Callback ready) { watched_->OnReadable(std::move(ready)); }
 void Source::OnWritable(Callback ready) { watched_->OnWritable(std::move(ready)); }
+void Source::OnHangup(Callback gone) { watched_->OnHangup(std::move(gone)); }
 
 Timer::Timer() = default;
 Timer::Timer(std::shared_ptr<Waiting> waiting) : waiting_(std::move(waiting)) {}

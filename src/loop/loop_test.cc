@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -167,6 +168,24 @@ TEST_F(LoopTest, DoesNotWakeForAnEndThatNobodyWaitsFor) {
   source.OnReadable([&] { ended = true; });
   EXPECT_TRUE(loop_->RunOnce(1s));
   EXPECT_TRUE(ended);
+}
+
+TEST_F(LoopTest, TellsOfAHangupBehindWhatIsNotRead) {
+  std::array<int, 2> ends;
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
+  const os::Fd own(ends[0]);
+  os::Fd other(ends[1]);
+  ASSERT_EQ(::write(other.get(), "x", 1), 1);
+  Source source = std::move(*loop_->Watch(own));
+  int calls = 0;
+  source.OnHangup([&] {
+    ++calls;
+    source.OnHangup(nullptr);
+  });
+  EXPECT_FALSE(loop_->RunOnce(1ms));
+  other.Close();
+  loop_->Run();
+  EXPECT_EQ(calls, 1);
 }
 
 TEST_F(LoopTest, TimersThatAreDueAtOnceLetOthersHaveTheirTurn) {

@@ -63,7 +63,7 @@ bool Watches::ServeNext() {
   while (next_ < found_) {
     const struct epoll_event event = ready_[next_++];
     Watched* const watch = Find(event.data.u64);
-    if (watch == nullptr || (!watch->readable_ && !watch->writable_)) continue;
+    if (watch == nullptr || watch->asked_ == kNothing) continue;
     watch->Serve(event.events);
     return true;
   }
@@ -74,7 +74,8 @@ void Watched::Set(Callback* direction, Callback ready) {
   all_->waiting_ -= *direction ? 1 : 0;
   *direction = std::move(ready);
   all_->waiting_ += *direction ? 1 : 0;
-  uint32_t wanted = (readable_ ? uint32_t{EPOLLIN} : 0) | (writable_ ? uint32_t{EPOLLOUT} : 0);
+  uint32_t wanted = (readable_ ? uint32_t{EPOLLIN} : 0) | (writable_ ? uint32_t{EPOLLOUT} : 0) |
+                    (hung_up_ ? uint32_t{EPOLLRDHUP} : 0);
   if (wanted == 0) wanted = kNothing;
   if (wanted == std::exchange(asked_, wanted)) return;
   struct epoll_event event = {};
@@ -85,9 +86,11 @@ void Watched::Set(Callback* direction, Callback ready) {
 
 void Watched::End() {
   if (std::exchange(ended_, true)) return;
-  all_->waiting_ -= (readable_ ? 1 : 0) + (writable_ ? 1 : 0);
-  readable_ = nullptr;
-  writable_ = nullptr;
+  asked_ = kNothing;
+  for (Callback* direction : {&readable_, &writable_, &hung_up_}) {
+    all_->waiting_ -= *direction ? 1 : 0;
+    *direction = nullptr;
+  }
   all_->Remove(*this);
 }
 
@@ -99,6 +102,9 @@ void Watched::Serve(uint32_t events) {
   }
   if ((events & (EPOLLOUT | kBroken)) != 0) {
     if (const Callback now = writable_) now();
+  }
+  if ((events & (EPOLLRDHUP | kBroken)) != 0) {
+    if (const Callback now = hung_up_) now();
   }
 }
 

@@ -64,6 +64,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
 
   void OnReadable(Callback ready) { Set(&readable_, std::move(ready)); }
   void OnWritable(Callback ready) { Set(&writable_, std::move(ready)); }
+  void OnHangup(Callback gone) { Set(&hung_up_, std::move(gone)); }
   void End();  // Calls nobody from now on.
 
  private:
@@ -75,7 +76,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
   const int descriptor_;
   const uint64_t key_;
   uint32_t asked_ = EPOLLONESHOT;  // What epoll waits for: nothing.
-  Callback readable_, writable_;
+  Callback readable_, writable_, hung_up_;
   bool ended_ = false;
 };
 

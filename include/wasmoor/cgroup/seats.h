@@ -27,7 +27,8 @@ class Seat {
   Status Enter() const;
 
   // Thousandths of a CPU, of each period; kNoLimit: as much as there is. A limit above that of a
-  // group above it is none (sched-bwc, "Hierarchical considerations").
+  // group above it is none (sched-bwc, "Hierarchical considerations"). ENODEV: somebody has removed
+  // the group.
   static constexpr uint32_t kNoLimit = 0;
   Status Limit(uint32_t millicores);
 
@@ -55,7 +56,8 @@ class Seat {
 // after all seats.
 class Seats {
  public:
-  // `threads`: of PrepareThreads. What a process of the same name left there is removed.
+  // `threads`: of PrepareThreads. Processes of the same name have each their own place; what those
+  // that are gone have left is removed.
   // kFailedPrecondition: no hierarchy of v1 or v2 has the controller; or the kernel's reason, above
   // all EROFS and EACCES: the groups belong to somebody else.
   static Result<Seats> Make(const Root& threads, std::string_view name);

@@ -32,6 +32,9 @@ class Source {
   void OnReadable(Callback ready);
   // The same for writing.
   void OnWritable(Callback ready);
+  // Calls `gone` when the other side has ended what it writes, or all: for who does not read now,
+  // and so would not come to know. Again and again, until it is set to null.
+  void OnHangup(Callback gone);
 
   bool valid() const { return watched_ != nullptr; }
 

@@ -49,11 +49,25 @@ bool Station::Withdraw(const Job& job) {
 
 // ---- A lane.
 
+// The group is gone, or cannot be written any more: whoever runs here is held to its limit by its
+// own clock.
+void Lane::Lose(const Error& why) {
+  if (!has_group_.exchange(false)) return;
+  lanes_.Warn(fmt::format("a control group is lost, its limit is kept by the guest's own clock: {}",
+                          why.message()));
+}
+
+Status Lane::Enter(const std::function<Status()>& jail) {
+  if (seat_ != nullptr) {
+    const Status seated = seat_->Enter();
+    if (!seated) Lose(seated.error());
+  }
+  return jail ? jail() : Status();
+}
+
 // The jail is the job's own, and nobody else's after it.
 void Lane::LiveApart() {
-  Status entered;
-  if (seat_ != nullptr) entered = seat_->Enter();
-  if (entered && enter_) entered = enter_();
+  const Status entered = Enter(enter_);
   Station& station = *station_;
   Job& job = *apart_;
   if (entered) {
@@ -70,9 +84,7 @@ void Lane::LiveApart() {
 void Lane::Live() {
   if (apart_ != nullptr) return LiveApart();
   ::pthread_setname_np(::pthread_self(), fmt::format("lane-{}", number_).c_str());
-  Status entered;
-  if (seat_ != nullptr) entered = seat_->Enter();
-  if (entered && lanes_.options_.enter) entered = lanes_.options_.enter();
+  Status entered = Enter(lanes_.options_.enter);
   {
     const std::lock_guard lock(lanes_.mutex_);
     ++lanes_.entered_;
@@ -104,8 +116,7 @@ void Lane::RunJob(Job& job) {
   job.Run(*this);
   if (leads_) return job.Finish();
   // What is left to do for it is not the guest's any more.
-  limit_ = 0;
-  if (seat_ != nullptr) static_cast<void>(seat_->Limit(cgroup::Seat::kNoLimit));
+  Limit(cgroup::Seat::kNoLimit);
   loop.Post([&job] { job.Finish(); });
 }
 
@@ -117,23 +128,22 @@ void Lane::StepAside(uint32_t millicores) {
     lanes_.Appoint(*next, *station_);
     lanes_.Stand(*station_);
   }
-  limit_ = millicores;
-  if (seat_ != nullptr) {
-    static_cast<void>(seat_->SetShares(SharesOf(millicores)));
-    static_cast<void>(seat_->Limit(millicores));
-  }
+  if (has_group()) static_cast<void>(seat_->SetShares(SharesOf(millicores)));
+  Limit(millicores);
   paced_since_ = std::chrono::steady_clock::now();
   paced_from_ = OwnTime();
 }
 
 void Lane::Limit(uint32_t millicores) {
   limit_ = millicores;
-  if (seat_ != nullptr) static_cast<void>(seat_->Limit(millicores));
+  if (!has_group()) return;
+  const Status set = seat_->Limit(millicores);
+  if (!set) Lose(set.error());
 }
 
 void Lane::Pace() {
   const uint32_t limit = limit_;
-  if (seat_ != nullptr || limit == 0 || leads_) return;
+  if (has_group() || limit == 0 || leads_) return;
   const nanoseconds used = OwnTime() - paced_from_;
   const nanoseconds passed = std::chrono::steady_clock::now() - paced_since_;
   const nanoseconds due = passed * limit / kMillicores;
@@ -169,15 +179,22 @@ void* Lanes::Enter(void* lane) {
   return nullptr;
 }
 
-Result<std::unique_ptr<Lane>> Lanes::NewLane() {
+std::unique_ptr<Lane> Lanes::NewLane() {
   std::unique_ptr<cgroup::Seat> seat;
   const uint32_t number = made_++;
-  if (options_.seats != nullptr)
-    seat = TRY(options_.seats->MakeSeat(fmt::format("lane-{}", number)));
+  if (options_.seats != nullptr) {
+    auto made = options_.seats->MakeSeat(fmt::format("lane-{}", number));
+    if (made) {
+      seat = *std::move(made);
+    } else {
+      Warn(fmt::format("a guest's limit is kept by its own clock, for want of a control group: {}",
+                       made.error().message()));
+    }
+  }
   return std::unique_ptr<Lane>(new Lane(*this, number, std::move(seat)));
 }
 
-Status Lanes::MakeLane() { return Launch(TRY(NewLane())); }
+Status Lanes::MakeLane() { return Launch(NewLane()); }
 
 void Lanes::BeginApart(Station& station, Job& job, std::function<Status()> enter) {
   options_.keeper.Post([this, alive = alive_, &station, &job, enter = std::move(enter)] {
@@ -195,7 +212,7 @@ Status Lanes::MakeApart(Station& station, Job& job, std::function<Status()> ente
       return Fail(Code::kResourceExhausted, "there are {} guests with threads of their own already",
                   apart_);
   }
-  std::unique_ptr<Lane> lane = TRY(NewLane());
+  std::unique_ptr<Lane> lane = NewLane();
   lane->station_ = &station;
   lane->apart_ = &job;
   lane->state_ = Lane::State::kAtWork;
@@ -258,13 +275,24 @@ void Lanes::Stop() {
 }
 
 void Lanes::Failed(Lane& lane, Status why) {
-  if (started_ && options_.warn) {
-    options_.keeper.Post([this, alive = alive_, text = why.error().message()] {
-      if (*alive) options_.warn(text);
-    });
-  }
+  if (started_) Warn(why.error().message());
   if (failed_) failed_ = std::move(why);
   Retire(lane);
+}
+
+void Lanes::Warn(std::string line) {
+  if (!options_.warn) return;
+  constexpr std::chrono::minutes kWhile{1};
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(telling_);
+    if (line == told_ && now - told_at_ < kWhile) return;
+    told_ = line;
+    told_at_ = now;
+  }
+  options_.keeper.Post([this, alive = alive_, line = std::move(line)] {
+    if (*alive) options_.warn(line);
+  });
 }
 
 void Lanes::Retire(Lane& lane) {
@@ -277,7 +305,7 @@ void Lanes::Retire(Lane& lane) {
 
 bool Lanes::WaitForTurn(Lane& lane) {
   // It is to be quick when its turn comes.
-  if (lane.seat_ != nullptr) static_cast<void>(lane.seat_->SetShares(kLeaderShares));
+  if (lane.has_group()) static_cast<void>(lane.seat_->SetShares(kLeaderShares));
   std::unique_lock lock(mutex_);
   lane.state_ = Lane::State::kParked;
   parked_.push_back(&lane);
@@ -345,7 +373,7 @@ void Lanes::TopUp() {
   for (; wanted > 0; --wanted) {
     const Status made = MakeLane();
     if (made) continue;
-    if (options_.warn) options_.warn(made.error().message());
+    Warn(made.error().message());
     return;
   }
 }

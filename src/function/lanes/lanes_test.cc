@@ -55,7 +55,8 @@ class LanesTest : public testing::Test {
   void TearDown() override {
     if (lanes_ == nullptr) return;
     lanes_->Stop();
-    keeper_->Stop();
+    // Its thread may not have come to run it yet.
+    keeper_->Post([this] { keeper_->Stop(); });
     keeping_.join();
     lanes_.reset();
   }

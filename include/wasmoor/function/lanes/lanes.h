@@ -51,7 +51,8 @@ class Station {
   void Begin(Job& job) { jobs_.push_back(&job); }
   // Takes back what has not begun to run; false: it has.
   bool Withdraw(const Job& job);
-  size_t waiting() const { return jobs_.size(); }
+  // Whether somebody leads next. As long as nobody does, what was begun waits.
+  bool has_standby() const { return has_standby_.load(std::memory_order_relaxed); }
 
  private:
   friend class Lane;
@@ -81,21 +82,25 @@ class Lane {
   // Another limit of the guest that runs here now, any thread. 0: none.
   void Limit(uint32_t millicores);
 
-  bool has_group() const { return seat_ != nullptr; }
+  // Whether a control group sees to its limit.
+  bool has_group() const { return has_group_.load(std::memory_order_relaxed); }
   uint32_t number() const { return number_; }
 
  private:
   friend class Lanes;
   Lane(Lanes& lanes, uint32_t number, std::unique_ptr<cgroup::Seat> seat)
-      : lanes_(lanes), number_(number), seat_(std::move(seat)) {}
+      : lanes_(lanes), number_(number), seat_(std::move(seat)), has_group_(seat_ != nullptr) {}
   void Live();
   void Lead();
   void RunJob(Job& job);
   void LiveApart();
+  Status Enter(const std::function<Status()>& jail);
+  void Lose(const Error& why);
 
   Lanes& lanes_;
   const uint32_t number_;
   const std::unique_ptr<cgroup::Seat> seat_;
+  std::atomic<bool> has_group_;  // The seat is still there.
   pthread_t thread_ = {};
   Station* station_ = nullptr;  // That it is to lead, or leads, or whose guest it has.
   bool leads_ = false;
@@ -118,7 +123,8 @@ struct LanesOptions {
   uint64_t stack_bytes = 2 << 20;
   // What each thread does first, as its jail. An error ends it.
   std::function<Status()> enter;
-  const cgroup::Seats* seats = nullptr;  // Null: by the guests' clocks. Borrowed.
+  // Null: by the guests' clocks, as of every lane that can get no group or has lost it. Borrowed.
+  const cgroup::Seats* seats = nullptr;
   // Where threads are made: a loop of a thread that may, which is none of these.
   loop::Loop& keeper;
   std::function<void(std::string_view)> warn;  // A line for the operator; the keeper's thread.
@@ -152,7 +158,7 @@ class Lanes {
  private:
   friend class Lane;
   explicit Lanes(LanesOptions options) : options_(std::move(options)) {}
-  Result<std::unique_ptr<Lane>> NewLane();
+  std::unique_ptr<Lane> NewLane();
   Status MakeLane();
   Status Launch(std::unique_ptr<Lane> lane);
   Status MakeApart(Station& station, Job& job, std::function<Status()> enter);
@@ -162,6 +168,7 @@ class Lanes {
 
   bool WaitForTurn(Lane& lane);  // False: it is to end.
   void Failed(Lane& lane, Status why);
+  void Warn(std::string line);  // Any thread; the same line once a while.
   void Retire(Lane& lane);
   void Stand(Station& station);  // Finds it somebody who leads next, if there is one. Locked.
   void Appoint(Lane& lane, Station& station);
@@ -178,6 +185,9 @@ class Lanes {
   uint32_t entered_ = 0;
   Status failed_;  // Of the first that could not enter.
   bool started_ = false, stopping_ = false;
+  std::mutex telling_;  // Of what was warned of last.
+  std::string told_;
+  std::chrono::steady_clock::time_point told_at_;
   std::atomic<bool> asked_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // For what is posted.
 };
