@@ -92,6 +92,14 @@ void RemoveLeft(const std::string& beginning) {
   }
 }
 
+// What the paths of all places of this name begin with; empty where there is no such hierarchy.
+std::string BeginningIn(const Hierarchy& one, std::string_view name) {
+  if (std::find(one.controllers.begin(), one.controllers.end(), "cpu") == one.controllers.end())
+    return {};
+  const std::string own = one.own_path == "/" ? "" : one.own_path;
+  return one.mount_point + own + "/" + std::string(name) + "-";
+}
+
 }  // namespace
 
 Seat::~Seat() {
@@ -154,12 +162,17 @@ uint64_t Seat::ThrottledTime() const {
   return v2_ ? NumberOf(read, "throttled_usec") * 1000 : NumberOf(read, "throttled_time");
 }
 
+void Seats::Sweep(const Root& threads, std::string_view name) {
+  for (const Hierarchy& one : threads.hierarchies()) {
+    const std::string beginning = BeginningIn(one, name);
+    if (!beginning.empty()) return RemoveLeft(beginning);
+  }
+}
+
 Result<Seats> Seats::Make(const Root& threads, std::string_view name) {
   for (const Hierarchy& one : threads.hierarchies()) {
-    if (std::find(one.controllers.begin(), one.controllers.end(), "cpu") == one.controllers.end())
-      continue;
-    const std::string own = one.own_path == "/" ? "" : one.own_path;
-    const std::string beginning = one.mount_point + own + "/" + std::string(name) + "-";
+    const std::string beginning = BeginningIn(one, name);
+    if (beginning.empty()) continue;
     RemoveLeft(beginning);
     Seats seats(beginning + std::to_string(::getpid()), one.version == 2);
     RemoveNested(seats.path_, seats.v2_);

@@ -227,7 +227,15 @@ const os::Fd* BodyOut::WaitsFor() {
 // ---- ErrorText
 
 ErrorText::~ErrorText() {
-  if (!line_.empty()) log_(line_ + "\n");
+  if (!line_.empty()) Log(line_ + "\n");
+}
+
+// One guest's words do not fill the log, nor keep others' out of it.
+void ErrorText::Log(std::string_view lines) {
+  if (logged_ > kMostLogged) return;
+  logged_ += lines.size();
+  log_(lines);
+  if (logged_ > kMostLogged) log_("(more is left out)\n");
 }
 
 int64_t ErrorText::Read(const iovec*, int) { return FailWith(EBADF); }
@@ -239,7 +247,7 @@ int64_t ErrorText::Write(const iovec* buffers, int count) {
   if (end != line_.npos || line_.size() >= kLongestLine) {
     const size_t whole = end == line_.npos ? line_.size() : end + 1;
     std::string_view lines(line_.data(), whole);
-    log_(lines);
+    Log(lines);
     last_ += lines.substr(lines.size() - std::min(lines.size(), kMost));
     if (last_.size() > kMost) last_.erase(0, last_.size() - kMost);
     line_.erase(0, whole);

@@ -98,7 +98,8 @@ class BodyOut : public wasi::Stream {
 // The end of what a guest says to its standard error, whole lines of which go to a log.
 class ErrorText : public wasi::Stream {
  public:
-  static constexpr size_t kMost = 4 << 10;  // What is kept: the last of it.
+  static constexpr size_t kMost = 4 << 10;         // What is kept: the last of it.
+  static constexpr size_t kMostLogged = 64 << 10;  // The first of it; the rest is left out.
 
   // Called on the guest's thread with whole lines.
   explicit ErrorText(std::function<void(std::string_view)> log) : log_(std::move(log)) {}
@@ -111,8 +112,11 @@ class ErrorText : public wasi::Stream {
   const os::Fd* WaitsFor() override { return nullptr; }
 
  private:
+  void Log(std::string_view lines);
+
   const std::function<void(std::string_view)> log_;
   std::string line_, last_;
+  size_t logged_ = 0;
 };
 
 }  // namespace wasmoor::function

@@ -78,8 +78,9 @@ void CommandRun::Run(Lane& lane) {
   watch_.Begin();
   if (!lane.leads()) StepAside();
   result_.exit = RunGuest();
-  result_.cpu_time = watch_.Taken();
-  result_.wall_time = watch_.Passed();
+  const Stopwatch::Time time = watch_.End();
+  result_.cpu_time = time.cpu;
+  result_.wall_time = time.wall;
 }
 
 }  // namespace wasmoor::function

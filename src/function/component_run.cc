@@ -66,8 +66,9 @@ void ComponentRun::Run(Lane& lane) {
       listener_.OnAside();
     }
   }
-  result_.cpu_time += watch_.Taken();
-  result_.wall_time += watch_.Passed();
+  const Stopwatch::Time time = watch_.End();
+  result_.cpu_time += time.cpu;
+  result_.wall_time += time.wall;
   const std::lock_guard lock(mutex_);
   limited_ = nullptr;
 }
@@ -119,7 +120,7 @@ ComponentRun::Step ComponentRun::Poll() {
       EndWith(wasm::Exit{.kind = wasm::Exit::Kind::kTrapped, .trap = *std::move(failure.trap)});
     } else if (failure.error) {
       EndWith(tl::unexpected(*std::move(failure.error)));
-    } else if (body_over_) {
+    } else if (body_over_ || !is_answered_) {
       EndWith(wasm::Exit());
     } else {
       // It has nothing more to say, and what it said is still in its way.

@@ -14,11 +14,13 @@
 #include "wasmoor/function/lanes/lanes.h"
 #include "wasmoor/http/server.h"
 #include "wasmoor/program/program.h"
+#include "wasmoor/telemetry/trace.h"
 #include "wasmoor/wasm/http.h"
 
 namespace wasmoor::function {
 
 class Request;
+class Workers;
 
 // How requests are served, the same for all.
 struct Serving {
@@ -61,6 +63,8 @@ class Common {
   virtual void Look(Station& station, std::vector<std::string> names, Found done) = 0;
   virtual std::shared_ptr<Tenant> TenantOf(std::string_view name) = 0;
   virtual void Touch(const Ready& function) = 0;  // It is used now.
+  // Where it is to run instead of this process; null: here.
+  virtual Workers* WorkersFor(const Ready& function) = 0;
   // Runs it where the function's directories can be reached, and nothing else.
   virtual void BeginApart(Station& station, Job& job, std::shared_ptr<const Ready> function) = 0;
   virtual bool WantsReports(End end) const = 0;
@@ -98,6 +102,10 @@ class Front : public http::Handler {
   std::vector<std::pair<std::string, Numbers>> TakeNews();
   void Changed(Named& entry);
 
+  // Requests are told of there from now on; outlives this. Null: nowhere.
+  void Trace(telemetry::Tracer* tracer) { tracer_ = tracer; }
+  telemetry::Tracer* tracer() const { return tracer_; }
+
   Common& common() { return common_; }
   Station& station() { return station_; }
   loop::Loop& loop() { return station_.loop(); }
@@ -114,6 +122,7 @@ class Front : public http::Handler {
   Station& station_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> entries_;
   std::vector<Named*> changed_;
+  telemetry::Tracer* tracer_ = nullptr;
   uint64_t requests_ = 0;
 };
 

@@ -39,6 +39,13 @@ wasi::Grants GrantsOf(const Ready& ready) {
 }  // namespace
 
 Result<Served> Handlers::Of(const std::shared_ptr<const Ready>& ready) {
+  // Its streams are descriptors, which guests here have none of.
+  if (ready->kind == Kind::kCommand && ready->module->kind() == wasm::ModuleKind::kComponent) {
+    return Fail(Code::kFailedPrecondition,
+                "function {}: a component that is a program (wasi:cli) cannot be served: build it "
+                "for wasi:http, or as a module of WASI 0.1",
+                ready->function);
+  }
   if (ready->kind != Kind::kHttp) return Served{.ready = ready, .handler = nullptr};
   const auto found = made_.find(ready->function);
   if (found != made_.end() && found->second.ready == ready) return found->second;

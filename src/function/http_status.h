@@ -23,4 +23,11 @@ inline unsigned StatusOf(const Error& error) {
   }
 }
 
+// And where it is the function that cannot be had: what the request says is not at fault.
+inline unsigned StatusOfMissing(const Error& error) {
+  const unsigned status = StatusOf(error);
+  if (status == kTooMany) return kUnavailable;
+  return status == kBadRequest ? kInternal : status;
+}
+
 }  // namespace wasmoor::function

@@ -77,6 +77,7 @@ std::string_view NameOf(Kind kind) {
   switch (kind) {
     case Kind::kCommand: return "a command";
     case Kind::kHttp: return "a component of wasi:http";
+    case Kind::kBindgen: return "a library of bindgen";
     case Kind::kLibrary: return "a library";
   }
   return "";
@@ -87,9 +88,8 @@ page::Held HeldOf(const Amounts& amounts) {
 }
 
 page::Failure FailureOf(const FailedRequest& failed) {
-  return {failed.number,   failed.times,  failed.first,  failed.at,
-          failed.function, failed.method, failed.target, failed.problem,
-          failed.backtrace, failed.status};
+  return {failed.number, failed.times,  failed.first,   failed.at,        failed.function,
+          failed.method, failed.target, failed.problem, failed.backtrace, failed.status};
 }
 
 std::string HashText(const wasm::ModuleHash& hash) {

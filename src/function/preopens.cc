@@ -17,4 +17,14 @@ Result<wasi::Preopen> CopyOf(const wasi::Preopen& preopen) {
   return copy;
 }
 
+std::vector<os::OpenTree> TreesOf(const Granted& granted) {
+  std::vector<os::OpenTree> trees;
+  for (const wasi::Preopen& one : granted.preopens) {
+    trees.push_back({.tree = &one.directory,
+                     .access = one.access == wasi::Access::kReadOnly ? os::OpenTree::Access::kRead
+                                                                     : os::OpenTree::Access::kAll});
+  }
+  return trees;
+}
+
 }  // namespace wasmoor::function

@@ -8,12 +8,17 @@
 #include "function/component_run.h"
 #include "function/http_status.h"
 #include "function/wasmbox_form.h"
+#include "function/workers.h"
 
 namespace wasmoor::function {
 namespace {
 
 constexpr std::string_view kWasmSuffix = ".wasm";
 constexpr int kEndSignal = SIGKILL;
+// Its guest's parent is the span of its run, and not what the client named.
+constexpr const char* kTraceparent = "traceparent";
+constexpr const char* kTraceVariable = "HTTP_TRACEPARENT";
+constexpr size_t kMostWhole = 1 << 20;
 
 std::string_view WithoutSuffix(std::string_view segment) {
   if (segment.size() > kWasmSuffix.size() && segment.ends_with(kWasmSuffix))
@@ -88,7 +93,7 @@ void Request::Look() {
                          const std::shared_ptr<Request> self = weak.lock();
                          if (self == nullptr || self->exchange_ == nullptr) return;
                          if (!found) {
-                           self->RefuseFor(found.error());
+                           self->Refuse(StatusOfMissing(found.error()), found.error().message());
                          } else {
                            const std::string name = found->ready->function;
                            self->front_.Set(name, *std::move(found));
@@ -104,6 +109,7 @@ void Request::Use(Front::Named& entry, size_t named) {
   function_ = entry.second.ready;
   named_ = named;
   front_.common().Touch(*function_);
+  if (front_.tracer() != nullptr) trace_.emplace(*front_.tracer(), head_, function_->function);
   const Serving& serving = front_.common().serving();
   form_ = function_->manifest->reply == Reply::kAuto ? serving.reply : function_->manifest->reply;
   auto allowance =
@@ -148,7 +154,12 @@ void Request::OnBody(std::string_view part) {
     return run_->OnNews();
   }
   body_ += part;
-  if (body_.size() < BodyIn::kMostAhead) return exchange_->ReadBody();
+  if (takes_whole_body() && body_.size() > kMostWhole) {
+    return Refuse(kTooLarge, fmt::format("the body of a call of bindgen is held in memory, and may "
+                                         "have {} bytes",
+                                         kMostWhole));
+  }
+  if (takes_whole_body() || body_.size() < BodyIn::kMostAhead) return exchange_->ReadBody();
   if (!ticket_) Ask();
 }
 
@@ -225,12 +236,32 @@ std::vector<std::string> Request::Arguments() const {
   return arguments;
 }
 
+// Of a library the export that the path names.
+wasm::Invocation Request::Call() {
+  wasm::Invocation call{.function = function_->manifest->entry};
+  if (function_->kind == Kind::kCommand) return call;
+  const bool is_named = call.function.empty() && target_.segments.size() > named_;
+  if (is_named) call.function = target_.segments[named_];
+  if (function_->kind == Kind::kBindgen) {
+    if (call.function.empty()) call.function = "_main";
+    call.bytes = std::exchange(body_, {});
+    return call;
+  }
+  call.arguments = QueryValues(target_.query);
+  if (function_->module->kind() == wasm::ModuleKind::kComponent && !call.function.empty()) {
+    call.function += fmt::format("({})", fmt::join(call.arguments, ", "));
+    call.arguments.clear();
+  }
+  return call;
+}
+
 void Request::Begin() {
   began_ = Clock::now();
-  run_ = MakeRun();
+  if (trace_) trace_->BeginRun();
   if (form_ == Reply::kWasmbox && body_over_) {
     if (auto parameter = WasmboxParameter(body_)) body_ = *std::move(parameter);
   }
+  run_ = MakeRun();
   if (body_over_) body_size_ = std::to_string(body_.size());
   bool more = true;
   if (!body_.empty()) more = run_->input().Put(body_);
@@ -241,20 +272,24 @@ void Request::Begin() {
   self_ = shared_from_this();
   // It is not begun before there is somebody who leads next.
   if (!front_.station().has_standby()) SetDeadline();
-  if (function_->granted->preopens.empty()) return run_->Begin();
+  const bool runs_elsewhere = front_.common().WorkersFor(*function_) != nullptr;
+  if (runs_elsewhere || function_->granted->preopens.empty()) return run_->Begin();
   front_.common().BeginApart(front_.station(), *run_, function_);
 }
 
 std::shared_ptr<Run> Request::MakeRun() {
   Run::Listener& listener = *this;
+  Workers* const workers = front_.common().WorkersFor(*function_);
   if (entry_->second.handler == nullptr) {
     CommandPlan plan{.module = *function_->module,
                      .host = front_.common().host(),
                      .allowance = allowance_,
                      .arguments = Arguments(),
-                     .invocation = {.function = function_->manifest->entry},
+                     .invocation = Call(),
                      .environment = this,
                      .granted = function_->granted.get()};
+    if (workers != nullptr)
+      return workers->NewRun(function_, std::move(plan), front_.station(), listener);
     return std::make_shared<CommandRun>(std::move(plan), front_.station(), listener);
   }
   ComponentRun::Plan plan{.handler = entry_->second.handler,
@@ -263,10 +298,16 @@ std::shared_ptr<Run> Request::MakeRun() {
                           .target = target_.Below(named_),
                           .fields = {},
                           .has_body = head_.has_body()};
-  for (const http::Field& field : head_.fields()) plan.fields.push_back({field.name, field.value});
+  for (const http::Field& field : head_.fields()) {
+    if (!trace_ || !SameName(field.name, kTraceparent))
+      plan.fields.push_back({field.name, field.value});
+  }
+  if (trace_) plan.fields.push_back({kTraceparent, trace_->traceparent()});
   // HTTP/1.0 need not say whom it asks, and a guest must be told.
   if (head_.Find("host") == nullptr) plan.fields.push_back({"host", "localhost"});
   plan.fields.push_back({"x-forwarded-prefix", target_.path.substr(0, target_.PrefixSize(named_))});
+  if (workers != nullptr)
+    return workers->NewRun(function_, std::move(plan), front_.station(), listener);
   return std::make_shared<ComponentRun>(std::move(plan), front_.station(), listener);
 }
 
@@ -281,6 +322,9 @@ void Request::AddTo(Variables* environment) {
                    .remote = {},
                    .server_port = front_.common().serving().port},
                   environment);
+  if (!trace_) return;
+  std::erase_if(*environment, [](const auto& one) { return one.first == kTraceVariable; });
+  environment->emplace_back(kTraceVariable, trace_->traceparent());
 }
 
 void Request::OnAside() {
@@ -326,6 +370,7 @@ void Request::OnError(std::string_view lines) { front_.common().Say(function_->f
 void Request::Ended() {
   const std::shared_ptr<Request> self = std::move(self_);
   ended_ = true;
+  if (trace_) trace_->EndRun();
   front_.common().admission().Leave(*ticket_);
   if (exchange_ == nullptr) {
     if (told_) Account(End::kOk, {}, {});

@@ -12,6 +12,7 @@
 #include "function/reply.h"
 #include "function/run.h"
 #include "function/target.h"
+#include "function/traces.h"
 
 namespace wasmoor::function {
 
@@ -53,6 +54,8 @@ class Request final : public std::enable_shared_from_this<Request>,
   void Turn(const Verdict& verdict);
   void Begin();
   std::vector<std::string> Arguments() const;
+  wasm::Invocation Call();
+  bool takes_whole_body() const { return function_->kind == Kind::kBindgen; }
   std::shared_ptr<Run> MakeRun();
 
   // ---- Of its guest.
@@ -93,6 +96,7 @@ class Request final : public std::enable_shared_from_this<Request>,
   uint64_t body_read_ = 0;
   std::string body_size_;  // Its Content-Length, for the guest.
   bool body_over_ = false, body_broken_ = false;
+  std::optional<RequestTrace> trace_;
   std::optional<Ticket> ticket_;
   std::shared_ptr<Run> run_;
   std::shared_ptr<Request> self_;  // While its guest runs.

@@ -24,11 +24,12 @@ std::chrono::nanoseconds Stopwatch::Look() {
     measured_ = OwnTime();
     before_ = Passed();
   }
-  return Taken();
+  return before_ + (OwnTime() - *measured_);
 }
 
-std::chrono::nanoseconds Stopwatch::Taken() const {
-  return measured_ ? before_ + (OwnTime() - *measured_) : Passed();
+Stopwatch::Time Stopwatch::End() const {
+  const auto passed = Passed();
+  return {.cpu = measured_ ? before_ + (OwnTime() - *measured_) : passed, .wall = passed};
 }
 
 std::chrono::nanoseconds Stopwatch::Passed() const {

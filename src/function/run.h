@@ -80,10 +80,15 @@ class Stopwatch {
   // At a tick. What was taken before the first counts as it passed, since most runs are over before
   // that, and asking the kernel costs as much as a part of them.
   std::chrono::nanoseconds Look();
-  std::chrono::nanoseconds Taken() const;  // At the end: of CPU time.
-  std::chrono::nanoseconds Passed() const;
+  // At the end.
+  struct Time {
+    std::chrono::nanoseconds cpu, wall;
+  };
+  Time End() const;
 
  private:
+  std::chrono::nanoseconds Passed() const;
+
   std::chrono::steady_clock::time_point began_;
   std::optional<std::chrono::nanoseconds> measured_;  // The thread's time when it was first asked.
   std::chrono::nanoseconds before_{0};

@@ -22,7 +22,11 @@
 #include "function/health.h"
 #include "function/lane_jail.h"
 #include "function/operator_page.h"
+#include "function/own_metrics.h"
+#include "function/preopens.h"
 #include "function/totals.h"
+#include "function/traces.h"
+#include "function/workers.h"
 #include "wasmoor/base/printable.h"
 #include "wasmoor/base/units.h"
 #include "wasmoor/cgroup/threads.h"
@@ -101,6 +105,10 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   const program::Host& host() const override { return parts_.host; }
   void Look(Station& station, std::vector<std::string> names, Found done) override;
   std::shared_ptr<Tenant> TenantOf(std::string_view name) override;
+  Workers* WorkersFor(const Ready& function) override {
+    const bool apart = settings_.isolation == Isolation::kProcess || function.manifest->own_process;
+    return apart ? workers_.get() : nullptr;
+  }
   void Touch(const Ready& function) override { function.MarkUse(std::chrono::steady_clock::now()); }
   void BeginApart(Station& station, Job& job, std::shared_ptr<const Ready> function) override;
   bool WantsReports(End end) const override;
@@ -118,7 +126,7 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   Status ReadyToServe() const;
   std::string CpuLimits() const;
   Overview::Sources::Tenants TenantsNow();
-  void WriteOwnMetrics(telemetry::Page& page) const;
+  void WriteOwn(telemetry::Page& page) const;
   void LookNext(std::shared_ptr<std::vector<std::string>> names, size_t at, Found done);
   void OnConnection(os::Fd connection);
   void Collect();
@@ -138,6 +146,8 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   std::string without_groups_;  // Why there are none.
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Lanes> lanes_;
+  std::unique_ptr<Workers> workers_;
+  std::unique_ptr<Traces> traces_;
   std::vector<Place> places_;
   std::vector<Door> doors_, watched_, administered_;
   std::vector<std::unique_ptr<loop::Acceptor>> acceptors_;
@@ -182,6 +192,10 @@ Status FunctionServer::Prepare() {
   for (const std::string& address : settings_.listen) doors_.push_back(TRY(Open(address)));
   for (const std::string& address : settings_.health) watched_.push_back(TRY(Open(address)));
   for (const std::string& address : settings_.admin) administered_.push_back(TRY(Open(address)));
+  if (parts_.traces) {
+    traces_ = TRY(Traces::Create(*keeper_, *parts_.traces,
+                                 [this](std::string_view line) { OnNotice(std::string(line)); }));
+  }
   TRY(MakeLanes());
   TRY(Watch());
   catalog_ = TRY(Catalog::Create(*keeper_,
@@ -239,7 +253,19 @@ Status FunctionServer::MakeLanes() {
     Place place{.station = *station, .front = std::make_unique<Front>(*this, *station)};
     place.calls = std::make_unique<InnerCalls>(station->loop(), *keeper_, *place.front);
     place.server = std::make_unique<http::Server>(station->loop(), *place.front, settings_.http);
+    if (traces_ != nullptr) place.front->Trace(&traces_->NewTracer());
     places_.push_back(std::move(place));
+  }
+  if (parts_.workers) {
+    workers_ = parts_.workers({.settings = settings_,
+                               .engine = parts_.engine,
+                               .cache = parts_.cache,
+                               .keeper = *keeper_,
+                               .stations = lanes_->stations(),
+                               .memory_bytes = supply_.memory_bytes,
+                               .guest_says = [this](std::string_view function,
+                                                    std::string_view text) { Say(function, text); },
+                               .notice = [this](const std::string& line) { OnNotice(line); }});
   }
   for (const Door& door : doors_) {
     acceptors_.push_back(TRY(loop::Acceptor::Create(
@@ -251,7 +277,7 @@ Status FunctionServer::MakeLanes() {
 
 Status FunctionServer::Watch() {
   metrics_.Collect([this](telemetry::Page& page) {
-    WriteOwnMetrics(page);
+    WriteOwn(page);
     totals_->WriteTo(page);
   });
   const auto ready = [this] { return ReadyToServe(); };
@@ -305,8 +331,12 @@ std::string FunctionServer::CpuLimits() const {
 }
 
 std::string FunctionServer::Description() const {
-  return fmt::format("CPU limits are kept {}\n{} for guests, {} millicores of CPU, {} loop{}\n",
-                     CpuLimits(), FormatSize(supply_.memory_bytes), supply_.millicores,
+  const std::string_view place =
+      settings_.isolation == Isolation::kProcess
+          ? "functions run in processes of their own, one for each tenant"
+          : "functions run in this process, each request in a jailed thread";
+  return fmt::format("{}\nCPU limits are kept {}\n{} for guests, {} millicores of CPU, {} loop{}\n",
+                     place, CpuLimits(), FormatSize(supply_.memory_bytes), supply_.millicores,
                      supply_.cpus, supply_.cpus == 1 ? "" : "s");
 }
 
@@ -359,14 +389,7 @@ Overview::Sources::Tenants FunctionServer::TenantsNow() {
 void FunctionServer::BeginApart(Station& station, Job& job, std::shared_ptr<const Ready> function) {
   const auto connections = ConnectionsOf(settings_);
   lanes_->BeginApart(station, job, [connections, function] {
-    std::vector<os::OpenTree> trees;
-    for (const wasi::Preopen& one : function->granted->preopens) {
-      trees.push_back({.tree = &one.directory,
-                       .access = one.access == wasi::Access::kReadOnly
-                                     ? os::OpenTree::Access::kRead
-                                     : os::OpenTree::Access::kAll});
-    }
-    return EnterLaneJail(connections, trees);
+    return EnterLaneJail(connections, TreesOf(*function->granted));
   });
 }
 
@@ -404,10 +427,12 @@ void FunctionServer::OnChange(const std::shared_ptr<const Ready>& ready) {
   auto served = handlers_->Of(ready);
   if (!served) return OnProblem(ready->function, served.error());
   SetEverywhere(ready->function, *served);
+  if (workers_ != nullptr) workers_->Forget(ready->function);
 }
 
 void FunctionServer::OnGone(const std::string& function, Gone) {
   handlers_->Forget(function);
+  if (workers_ != nullptr) workers_->Forget(function);
   SetEverywhere(function, {});
 }
 
@@ -433,39 +458,11 @@ Status FunctionServer::ReadyToServe() const {
   return {};
 }
 
-void FunctionServer::WriteOwnMetrics(telemetry::Page& page) const {
-  using telemetry::Kind;
-  const Admission::Numbers numbers = admission_->numbers();
-  const auto one = [&](Kind kind, std::string_view name, std::string_view help, double value) {
-    page.Begin(kind, name, help);
-    page.Add({}, value);
-  };
-  one(Kind::kGauge, "wasmoor_function_running", "Requests that are admitted now.",
-      static_cast<double>(numbers.in_use.requests));
-  one(Kind::kGauge, "wasmoor_function_running_memory_bytes", "Memory that they asked for.",
-      static_cast<double>(numbers.in_use.memory_bytes));
-  one(Kind::kGauge, "wasmoor_function_running_cpus", "CPUs that they asked for.",
-      static_cast<double>(numbers.in_use.millicores) / 1000);
-  one(Kind::kGauge, "wasmoor_function_queue", "Requests that wait to be admitted.",
-      static_cast<double>(numbers.waiting.requests));
-  one(Kind::kGauge, "wasmoor_function_queue_memory_bytes", "Memory that they ask for.",
-      static_cast<double>(numbers.waiting.memory_bytes));
-  one(Kind::kCounter, "wasmoor_function_queue_full_total", "Requests that were refused a place.",
-      static_cast<double>(numbers.refused_full));
-  one(Kind::kCounter, "wasmoor_function_admitted_total", "Requests that were admitted.",
-      static_cast<double>(numbers.admitted));
-  const Lanes::Counts lanes = lanes_->counts();
-  one(Kind::kGauge, "wasmoor_function_threads", "Threads for guests.", lanes.threads);
-  one(Kind::kGauge, "wasmoor_function_threads_taken", "Of these, those that one guest has.",
-      lanes.aside);
-  if (catalog_ == nullptr) return;
-  const Catalog::Counts counts = catalog_->counts();
-  one(Kind::kGauge, "wasmoor_function_registered", "Functions that there are.",
-      static_cast<double>(counts.functions));
-  one(Kind::kGauge, "wasmoor_function_loaded", "Functions in memory.",
-      static_cast<double>(counts.loaded));
-  one(Kind::kGauge, "wasmoor_function_broken", "Functions that cannot be run.",
-      static_cast<double>(counts.broken));
+void FunctionServer::WriteOwn(telemetry::Page& page) const {
+  OwnNumbers numbers{.admission = admission_->numbers(), .lanes = lanes_->counts()};
+  if (catalog_ != nullptr) numbers.catalog = catalog_->counts();
+  if (workers_ != nullptr) numbers.workers = workers_->counts();
+  WriteOwnMetrics(numbers, page);
 }
 
 // What this process has used: all that is in its container is its own.
@@ -484,7 +481,9 @@ Status FunctionServer::ReportToQueueProxy() {
     const auto time = [](const struct timeval& one) {
       return std::chrono::seconds(one.tv_sec) + std::chrono::microseconds(one.tv_usec);
     };
-    cores_->Add(std::chrono::steady_clock::now(), time(usage.ru_utime) + time(usage.ru_stime));
+    std::chrono::nanoseconds used = time(usage.ru_utime) + time(usage.ru_stime);
+    if (workers_ != nullptr) used += workers_->counts().cpu_time;
+    cores_->Add(std::chrono::steady_clock::now(), used);
     return cores_->Mean();
   };
   options.warn = [this](std::string_view line) { OnNotice(std::string(line)); };
@@ -575,13 +574,16 @@ void FunctionServer::WaitForGuests(Place& place, const std::shared_ptr<size_t>& 
     return;
   }
   keeper_->Post([this, left] {
-    if (--*left == 0) keeper_->Stop();
+    if (--*left > 0) return;
+    const auto stop = [this] { keeper_->Stop(); };
+    traces_ != nullptr ? traces_->Flush(kLastGrace / 2, stop) : stop();
   });
 }
 
 void FunctionServer::Finish() {
   if (std::exchange(finished_, true)) return;
   if (lanes_ != nullptr) lanes_->Stop();
+  workers_.reset();
   catalog_.reset();
 }
 

@@ -66,7 +66,7 @@ size_t Target::PrefixSize(size_t count) const {
 
 std::string Target::Below(size_t count) const {
   std::string below(path.substr(PrefixSize(count)));
-  if (below.empty()) below = "/";
+  if (below.empty()) below += '/';
   if (!query.empty()) below.append("?").append(query);
   return below;
 }
@@ -83,6 +83,12 @@ std::vector<std::string> QueryArguments(std::string_view query) {
     if (!one.empty()) arguments.push_back(std::move(one));
   }
   return arguments;
+}
+
+std::vector<std::string> QueryValues(std::string_view query) {
+  std::vector<std::string> values = QueryArguments(query);
+  for (std::string& one : values) one.erase(0, one.find('=') + 1);
+  return values;
 }
 
 }  // namespace wasmoor::function

@@ -28,4 +28,8 @@ Result<Target> ParseTarget(std::string_view text);
 // left out, as no argument of a program can have one.
 std::vector<std::string> QueryArguments(std::string_view query);
 
+// Of these what stands behind the first "=", of those that have one: of functions, whose parameters
+// have no names.
+std::vector<std::string> QueryValues(std::string_view query);
+
 }  // namespace wasmoor::function

@@ -43,5 +43,10 @@ TEST(QueryArgumentsTest, AreThePartsOfTheQueryDecoded) {
   EXPECT_THAT(QueryArguments(""), ElementsAre());
 }
 
+TEST(TargetTest, ValuesOfAQueryHaveNoNames) {
+  EXPECT_THAT(QueryValues("a=1&2&c=x=y&d="), ElementsAre("1", "2", "x=y", ""));
+  EXPECT_THAT(QueryValues(""), ElementsAre());
+}
+
 }  // namespace
 }  // namespace wasmoor::function

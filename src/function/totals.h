@@ -19,8 +19,8 @@ namespace wasmoor::function {
 // Requests that failed alike, for who looks for the reason: of one function, with the same problem
 // at the same place.
 struct FailedRequest {
-  uint64_t number = 0;  // Its own.
-  uint64_t times = 1;   // So often,
+  uint64_t number = 0;                              // Its own.
+  uint64_t times = 1;                               // So often,
   std::chrono::system_clock::time_point first, at;  // from then to then. The rest is of the last.
   std::string function, method, target, problem, backtrace;
   unsigned status = 0;
@@ -39,7 +39,7 @@ class Totals {
   std::map<std::string, Numbers, std::less<>> Sums() const;
   Numbers All() const;  // Of all functions together.
 
-  void Keep(const RequestReport& report);  // Any thread.
+  void Keep(const RequestReport& report);       // Any thread.
   std::vector<FailedRequest> Failures() const;  // The latest first.
 
   // The metrics of requests: wasmoor_function_….
@@ -47,7 +47,7 @@ class Totals {
 
  private:
   std::vector<std::map<std::string, Numbers, std::less<>>> by_loop_;
-  mutable std::mutex mutex_;  // Of the failures.
+  mutable std::mutex mutex_;           // Of the failures.
   std::list<FailedRequest> failures_;  // The latest first.
   uint64_t next_failure_ = 0;
 };

@@ -130,6 +130,34 @@ constexpr auto kClientCalls = std::to_array<uint32_t>({
     SYS_getpeername,
 });
 
+// Made by a process that makes the threads which guests run on: of itself, of control groups, and
+// of code, which becomes executable.
+constexpr auto kWorkerCalls = std::to_array<uint32_t>({
+    SYS_mmap,
+    SYS_mprotect,
+    SYS_tgkill,
+    SYS_openat,
+    SYS_mkdirat,
+    SYS_prlimit64,
+    SYS_getrusage,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_timerfd_create,
+    SYS_seccomp,
+    SYS_prctl,
+    SYS_capget,
+    SYS_capset,
+    SYS_landlock_create_ruleset,
+    SYS_landlock_add_rule,
+    SYS_landlock_restrict_self,
+#ifdef SYS_mkdir
+    SYS_mkdir,
+#endif
+#ifdef SYS_rmdir
+    SYS_rmdir,
+#endif
+});
+
 // A call that is allowed if (argument & mask) == value. Several for one call: any of them.
 struct Condition {
   uint32_t call;
@@ -246,12 +274,18 @@ constexpr bool IsOfThread(GuestKind kind) {
          kind == GuestKind::kThreadClientServer;
 }
 
+constexpr bool Works(GuestKind kind) {
+  return kind == GuestKind::kWorker || kind == GuestKind::kClientWorker;
+}
+
 constexpr bool AsksOthers(GuestKind kind) {
-  return kind == GuestKind::kClientServer || kind == GuestKind::kThreadClientServer;
+  return kind == GuestKind::kClientServer || kind == GuestKind::kThreadClientServer ||
+         kind == GuestKind::kClientWorker;
 }
 
 constexpr bool Serves(GuestKind kind) {
-  return kind == GuestKind::kServer || kind == GuestKind::kThreadServer || AsksOthers(kind);
+  return kind == GuestKind::kServer || kind == GuestKind::kThreadServer || AsksOthers(kind) ||
+         Works(kind);
 }
 
 constexpr Instructions FilterFor(GuestKind kind) {
@@ -271,6 +305,8 @@ constexpr Instructions FilterFor(GuestKind kind) {
     table.Allow(kClientCalls);
     table.Allow(kClientConditions);
   }
+  // Whatever a condition said of them before.
+  if (Works(kind)) table.Allow(kWorkerCalls);
   return table.Filter();
 }
 
@@ -291,6 +327,8 @@ constexpr auto kServerFilter = Constant<GuestKind::kServer>();
 constexpr auto kClientServerFilter = Constant<GuestKind::kClientServer>();
 constexpr auto kThreadServerFilter = Constant<GuestKind::kThreadServer>();
 constexpr auto kThreadClientServerFilter = Constant<GuestKind::kThreadClientServer>();
+constexpr auto kWorkerFilter = Constant<GuestKind::kWorker>();
+constexpr auto kClientWorkerFilter = Constant<GuestKind::kClientWorker>();
 
 std::span<const os::FilterInstruction> InstructionsFor(GuestKind kind) {
   switch (kind) {
@@ -300,6 +338,8 @@ std::span<const os::FilterInstruction> InstructionsFor(GuestKind kind) {
     case GuestKind::kClientServer: return kClientServerFilter;
     case GuestKind::kThreadServer: return kThreadServerFilter;
     case GuestKind::kThreadClientServer: return kThreadClientServerFilter;
+    case GuestKind::kWorker: return kWorkerFilter;
+    case GuestKind::kClientWorker: return kClientWorkerFilter;
     default: return kModuleFilter;
   }
 }

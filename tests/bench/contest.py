@@ -3,7 +3,8 @@
 from measuring import MeasureError
 
 NODE = "wasmtimed"  # The node's daemon, beside shims.
-OURS = ("wasmoor", NODE)
+COMPONENT = "wasmoor-component"  # A function that is a component, beside one that is a command.
+OURS = ("wasmoor", NODE, COMPONENT)
 
 
 def order(names, turn):

@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import contest
+
 AT_MOST = "<="
 AT_LEAST = ">="
-MB = 1e6
+KB, MB = 1e3, 1e6
+MS = 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Goal:
     theirs: Side = None
     kind: str = AT_MOST
     digits: int = 2
+    per: float = 1  # What the value of one side alone is told in.
+    unmeasured: str = "not measured"  # What is said where there is no value.
 
     def value(self, table):
         """None if a side was not measured."""
@@ -50,7 +55,7 @@ class Goal:
         if ours is None:
             return None
         if their_side is None:
-            return ours.median
+            return ours.median / self.per
         theirs = table.get(*dataclasses.astuple(their_side))
         if theirs is None:
             return None
@@ -148,6 +153,62 @@ def _node():
         yield beside(f"soak: {metric} at the end, of that at the beginning", limit, "soak-end", "soak-begin", metric)
 
 
+def _beside_peers():
+    """Requests to functions, beside others who serve."""
+    def rate(title, limit, contender, ours="wasmoor", workload="functions-hello", **more):
+        return Goal(f"functions, {title}", limit, Side(workload, ours, "rate"), Side(workload, contender, "rate"),
+                    AT_LEAST, **more)
+
+    for kind, ours in (("hello", "wasmoor"), ("hello as a component", contest.COMPONENT)):
+        yield rate(f"{kind}: rate, of wasmtime serve", 7, "wasmtime-serve", ours)
+        yield rate(f"{kind}: rate, of wasmtime serve tuned", 5, "wasmtime-serve-tuned", ours)
+        yield rate(f"{kind}: rate, of workerd", 4.5, "workerd", ours)
+        yield rate(f"{kind}: rate, of Go's net/http", 0.8, "go", ours)
+    yield rate("hello: rate, of WasmBox", 90, "wasmbox", unmeasured="not to be had")
+    yield Goal("functions, another quota and memory limit in every request: rate, of that without", 0.8,
+               Side("functions-limits", "wasmoor", "rate"), Side("functions-same", "wasmoor", "rate"), AT_LEAST)
+    yield Goal("functions, both CPUs shared with the load: rate, of one each", 1.2,
+               Side("functions-both-cpus", "wasmoor", "rate"), Side("functions-one-cpu", "wasmoor", "rate"), AT_LEAST)
+    yield rate("echo of 4 KiB: rate, of wasmtime serve", 8, "wasmtime-serve", workload="functions-echo")
+    yield Goal("functions, 128 connections: 99th percentile, of wasmtime serve", 0.3,
+               Side("functions-crowd", "wasmoor", "p99"), Side("functions-crowd", "wasmtime-serve", "p99"))
+    yield Goal("functions, 128 connections: PSS in MB", 20, Side("functions-crowd", "wasmoor", "pss"), per=MB)
+    yield Goal("functions, a request every 100 ms: median, of nginx", 1.3, Side("functions-paced", "wasmoor"),
+               Side("functions-paced", "nginx"))
+
+
+def _functions():
+    """Functions by themselves."""
+    def alone(title, limit, workload, metric, per=1.0, **more):
+        return Goal(f"functions, {title}", limit, Side(workload, "wasmoor", metric), per=per, **more)
+
+    def beside(title, limit, workload, other, metric):
+        return Goal(f"functions, {title}", limit, Side(workload, "wasmoor", metric), Side(other, "wasmoor", metric))
+
+    for kernel in ("text", "hash"):
+        workload = f"functions-millisecond-{kernel}"
+        yield Goal(f"functions, a millisecond of work, {kernel}: CPU, of the native function", 1.1,
+                   Side(workload, "wasmoor", "cpu"), Side(workload, "native", "cpu"))
+    yield Goal("functions, first request of a Go module never seen: first byte, of wasmtime run", 0.5,
+               Side("functions-never-seen", "wasmoor"), Side("functions-never-seen", "wasmtime-run"))
+    for title, guest, limit in (("2.5 MB", "gohello", 2), ("90 KB", "rusthello", 0.5)):
+        for when, workload in (("of a server", "restarted"), ("of a module", "not-loaded")):
+            yield alone(f"first request {when}, {title}, compiled: first byte in ms", limit,
+                        f"functions-{workload}-{guest}", "wall", MS)
+    yield alone("hello beside 4 that spin: rate, of what its share allows", 0.9, "functions-beside-spinners", "kept",
+                kind=AT_LEAST)
+    yield beside("hello beside 4 that spin: 99th percentile, of that alone", 3, "functions-beside-spinners",
+                 "functions-quiet", "p99")
+    for contender, kept in (("wasmoor", "control groups"), ("wasmoor-clocks", "clocks")):
+        yield Goal(f"functions, quota by {kept}: CPU in the worst second, off by", 0.1,
+                   Side("functions-quota", contender, "off"))
+    yield alone("each idle one of 10,000: PSS in KB", 60, "functions-density", "pss-idle", KB)
+    yield alone("each of 1,000 kept warm: PSS in MB", 1, "functions-density", "pss-kept", MB)
+    for metric, limit in (("memory", 1.05), ("descriptors", 1), ("threads", 1)):
+        yield beside(f"soak: {metric} at the end, of that at the beginning", limit, "functions-soak-end",
+                     "functions-soak-begin", metric)
+
+
 GOALS = [
     Goal("cached hello: wall, of wasmtime precompiled", 0.5, Side("hello", "wasmoor"),
          Side("hello", "wasmtime-precompiled")),
@@ -180,6 +241,8 @@ GOALS = [
     *_containers(),
     *_shims(),
     *_node(),
+    *_beside_peers(),
+    *_functions(),
 ]
 
 
@@ -188,6 +251,6 @@ def judge(table, goals=None):
     judged = []
     for goal in GOALS if goals is None else goals:
         value = goal.value(table)
-        verdict = "not measured" if value is None else "met" if goal.is_met(value) else "missed"
+        verdict = goal.unmeasured if value is None else "met" if goal.is_met(value) else "missed"
         judged.append((goal, value, verdict))
     return judged

@@ -3,6 +3,7 @@
 import html
 import math
 
+import report
 import units
 
 COLOURS = {"wasmoor": "#c2410c", "wasmtime-precompiled": "#1d4ed8", "wasmtime": "#60a5fa", "node": "#15803d",
@@ -31,7 +32,8 @@ class Scale:
 def _rows(table):
     rows = {}
     for workload, contender, metric in table.keys():
-        if metric == "wall" and contender in COLOURS and "/" not in workload:
+        if (metric == "wall" and contender in COLOURS and "/" not in workload
+                and not workload.startswith(report.FUNCTIONS)):
             rows.setdefault(workload, []).append((contender, table.get(workload, contender, metric)))
     return rows
 

@@ -5,7 +5,13 @@ import units
 FAILURES = ["failures", "disorder", "mounted", "faults"]  # Shown where there are any.
 # The JSON has all metrics; a person looks at these.
 SHOWN = ["wall", "rate", "p99", "peak", "threads", "pss-first", "pss-further", "processes", "pss-each", "up", "memory",
-         "descriptors", "left", *FAILURES]
+         "descriptors", "left", "pss-idle", "pss-kept", "ready", "put", "first", "spun", *FAILURES]
+
+# Those of functions that are shown a line for each workload and contender, and a peer of theirs that cannot be had.
+FUNCTIONS = "functions-"
+OF_FUNCTIONS = {"rate": "requests/s", "cpu": "CPU/request", "p50": "p50", "p99": "p99", "pss": "PSS", "wall": "time",
+                "kept": "of its share", "off": "off its quota"}
+ABSENT = {f"{FUNCTIONS}hello": "WasmBox"}
 
 
 def aligned(rows, names=1):
@@ -22,14 +28,33 @@ def aligned(rows, names=1):
 def figures_text(table):
     rows = [("workload", "contender", "metric", "median", "spread", "samples")]
     for workload, contender, metric in table.keys():
-        if metric not in SHOWN:
+        if metric not in SHOWN or (workload.startswith(FUNCTIONS) and metric in OF_FUNCTIONS):
             continue
         series = table.get(workload, contender, metric)
         if metric in FAILURES and not any(series.samples):
             continue
         rows.append((workload, contender, metric, units.text_of(metric, series.median),
                      f"{series.spread:.0%}", str(len(series.samples))))
-    return aligned(rows, names=3)
+    return aligned(rows, names=3) if len(rows) > 1 else ""
+
+
+def functions_text(table):
+    """Servers of functions."""
+    lines = {}  # Contenders by workload, in the order that they were measured in first.
+    for workload, contender, metric in table.keys():
+        if workload.startswith(FUNCTIONS) and metric in OF_FUNCTIONS:
+            lines.setdefault(workload, {})[contender] = None
+    rows = [("functions", "contender", *OF_FUNCTIONS.values())]
+    for workload, contenders in lines.items():
+        for contender in contenders:
+            of_it = [table.get(workload, contender, metric) for metric in OF_FUNCTIONS]
+            rows.append((workload.removeprefix(FUNCTIONS), contender,
+                         *(units.text_of(metric, series.median) if series else ""
+                           for metric, series in zip(OF_FUNCTIONS, of_it))))
+        if workload in ABSENT:
+            nothing = [""] * (len(OF_FUNCTIONS) - 1)
+            rows.append((workload.removeprefix(FUNCTIONS), ABSENT[workload], "not to be had", *nothing))
+    return aligned(rows, names=2) if len(rows) > 1 else ""
 
 
 def epochs_text(table):

@@ -14,6 +14,11 @@ import contest  # noqa: E402
 import curves  # noqa: E402
 import density  # noqa: E402
 import figures  # noqa: E402
+import functions  # noqa: E402
+import functions_isolation  # noqa: E402
+import functions_load  # noqa: E402
+import functions_servers  # noqa: E402
+import functions_soak  # noqa: E402
 import goals  # noqa: E402
 import inside  # noqa: E402
 import plot  # noqa: E402
@@ -282,6 +287,70 @@ class NodeTest(unittest.TestCase):
         self.assertEqual(soak.full({}), soak.FULL)
         million = soak.full({soak.TASKS: "1000000"})
         self.assertEqual((million.tasks, million.tasks // million.batch), (1_000_000, soak.MOST))
+
+
+class FunctionsTest(unittest.TestCase):
+    WRK = """Running 3s test @ http://127.0.0.1:8090/hello
+      Latency     1.38ms    1.58ms  14.00ms   89.41%
+         50%  512.00us
+         99%    4.02ms
+      46270 requests in 3.01s, 10.63MB read
+    {}Requests/sec:  15346.99
+    """
+
+    def test_wrk_tells_a_rate_and_times(self):
+        told = functions_load.parse_wrk(self.WRK.format(""))
+        self.assertEqual((told.requests, told.rate, told.p50, told.p99), (46270, 15346.99, 512e3, 4.02e6))
+
+    def test_answers_that_are_none_are_no_rate(self):
+        told = functions_load.parse_wrk(self.WRK.format("Non-2xx or 3xx responses: 7\n"))
+        with tempfile.NamedTemporaryFile() as log:
+            server = functions_servers.Server("peer", None, "", pathlib.Path(log.name))
+            with self.assertRaisesRegex(functions_servers.ServerError, "^peer: hello: Non-2xx or 3xx responses: 7;"):
+                functions_load.add(figures.Table(), "hello", server, told)
+
+    def test_a_server_that_answers_nobody_has_no_times(self):
+        told = functions_load.parse_wrk("50%  0.00us\n 99%  0.00us\n 0 requests in 3.01s\nRequests/sec:      0.00\n")
+        self.assertEqual((told.rate, told.p99), (0, None))
+
+    def test_h2load_tells_a_rate_or_what_failed(self):
+        text = ("finished in 3.00s, 35528.33 req/s, 1.5MB/s\nrequests: 106585 total, 106585 started, 106585 done, {0} "
+                "succeeded, 0 failed, 0 errored, 0 timeout\nstatus codes: {0} 2xx, 0 3xx, 0 4xx, 0 5xx\n")
+        self.assertEqual(functions_load.parse_h2load(text.format(106585)).rate, 35528.33)
+        with self.assertRaises(functions_servers.ServerError):
+            functions_load.parse_h2load(text.format(106584))
+
+    def test_a_quota_is_held_to_the_worst_second(self):
+        second, window = 10**9, functions_isolation.WINDOW
+        used, taken = [], 0
+        for look in range(3 * window + 1):
+            used.append((look * second // window, taken))
+            taken += second // window // (4 if look < 2 * window else 5)  # The last second is a fifth, not a fourth.
+        self.assertAlmostEqual(functions_isolation.worst(used[:2 * window + 1], 250), 0, places=3)
+        self.assertAlmostEqual(functions_isolation.worst(used, 250), 0.2, places=3)
+
+    def test_requests_of_the_soak_are_a_hundred(self):
+        self.assertEqual(sum(count for count, _ in functions_soak.KINDS), 100)
+
+    def test_the_table_has_a_line_for_each_contender_and_for_who_cannot_be_had(self):
+        table = figures.Table()
+        for name, rate in (("wasmoor", 60_000), ("go", 70_000)):
+            table.add("functions-hello", name, "rate", rate)
+            table.add("functions-hello", name, "cpu", 12_340)
+        text = report.functions_text(table)
+        self.assertRegex(text, r"hello +wasmoor +60,000 runs/s +12\.3 us")
+        self.assertRegex(text, r"hello +WasmBox +not to be had")
+        self.assertNotIn("wasmoor", report.figures_text(table))
+        self.assertEqual(report.functions_text(figures.Table()), "")
+
+    def test_a_goal_of_one_side_is_told_in_its_unit(self):
+        table = table_of(a=[1_500_000])
+        goal = goals.Goal("first byte in ms", 2, goals.Side("hello", "a"), per=goals.MS)
+        self.assertEqual(goals.judge(table, [goal]), [(goal, 1.5, "met")])
+
+    def test_a_quick_run_is_no_longer_in_anything(self):
+        for name in functions.Sizes.__dataclass_fields__:
+            self.assertLessEqual(getattr(functions.QUICK, name), getattr(functions.FULL, name), name)
 
 
 class OutputTest(unittest.TestCase):

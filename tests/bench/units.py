@@ -3,7 +3,8 @@
 UNIT_OF_METRIC = {"wall": "ns", "cpu": "ns", "background": "ns", "peak": "bytes", "threads": "threads",
                   "rate": "runs/s", "pss-first": "bytes", "pss-further": "bytes", "processes": "processes",
                   "failures": "tasks", "disorder": "tasks", "mounted": "tasks", "faults": "tasks", "tasks": "tasks",
-                  "memory": "bytes", "pss": "bytes", "pss-each": "bytes", "descriptors": "count", "left": "count"}
+                  "memory": "bytes", "pss": "bytes", "pss-each": "bytes", "descriptors": "count", "left": "count",
+                  "pss-idle": "bytes", "pss-kept": "bytes", "kept": "share", "off": "share", "spun": "share"}
 
 
 def three_digits(value):
@@ -26,6 +27,8 @@ def text_of(metric, value):
         return scaled(value, [(1, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s")])
     if unit == "bytes":
         return scaled(value, [(1, "B"), (1 << 10, "KiB"), (1 << 20, "MiB")])
+    if unit == "share":
+        return f"{value:.1%}"
     if unit in ("threads", "tasks", "count"):
         return f"{value:.0f}"
     return f"{three_digits(value)} {unit}"

@@ -11,74 +11,15 @@ import pathlib
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
 import unittest
 
 import server as servers
-from checks import FunctionChecks, Reply, ask
+from case import Case, Paths, main
+from checks import FunctionChecks, ask
 from server import Server, free_port, until
-
-BIN = GUESTS = FUNCTIONS = None
-CACHE = None  # One for all, so that each function is compiled once.
-
-
-class Case(unittest.TestCase):
-    """A server with a directory of its own, for the tests of a class."""
-
-    WORDS = ()
-    GUESTS = ("hello", "loop", "exit42", "trap", "cat", "hoard", "sleep", "pour")
-
-    @classmethod
-    def setUpClass(cls):
-        cls.before = servers.lanes_groups()
-        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
-        cls.functions = cls.folder / "functions"
-        cls.functions.mkdir()
-        for name in cls.GUESTS:
-            shutil.copy(GUESTS / f"{name}.wasm", cls.functions)
-        cls.prepare()
-        cls.start()
-
-    @classmethod
-    def prepare(cls):
-        pass
-
-    @classmethod
-    def start(cls):
-        cls.address, cls.health = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        cls.server = Server([BIN / "wasmoor", "serve", "--functions", cls.functions, "--listen", cls.address, "--health",
-                             cls.health, "--cache-dir", CACHE, *cls.WORDS])
-        cls.server.wait_for(cls.address)
-
-    @classmethod
-    def tearDownClass(cls):
-        status = cls.server.stop()
-        assert status == 0, cls.server.last_log
-        assert servers.lanes_groups() == cls.before, "control groups are left"
-
-    def ask(self, path, method="GET", headers=None, body=b"", query=""):
-        """Status 0: the response broke off, as one does whose guest fails after it has begun to answer."""
-        try:
-            return ask(self.address, method, path, query, headers, body)
-        except http.client.IncompleteRead:
-            return Reply(0, {}, b"")
-
-    def put(self, name, content):
-        """As a tool does that others may look at: whole, at once."""
-        path = self.functions / f"{name}.wasm"
-        path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(content)
-        part.rename(path)
-
-    def metric(self, text):
-        for line in ask(self.health, "GET", "/metrics").text.splitlines():
-            if line.startswith(text + " "):
-                return float(line.rsplit(" ", 1)[1])
-        return 0.0
 
 
 class RepliesTest(Case):
@@ -227,22 +168,22 @@ class AdmissionTest(Case):
 
 class DirectoryTest(Case):
     def test_serves_a_file_as_soon_as_it_is_there(self):
-        self.put("new", (GUESTS / "hello.wasm").read_bytes())
+        self.put("new", (Paths.guests / "hello.wasm").read_bytes())
         self.assertEqual(self.ask("/new").text, "Hello from wasm!\n")
 
     def test_serves_functions_of_tenants(self):
-        self.put("team/hello", (GUESTS / "hello.wasm").read_bytes())
+        self.put("team/hello", (Paths.guests / "hello.wasm").read_bytes())
         self.assertEqual(self.ask("/team/hello").status, 200)
         self.assertEqual(self.ask("/team/nobody").status, 404)
 
     def test_serves_what_replaces_a_file(self):
-        self.put("changing", (GUESTS / "hello.wasm").read_bytes())
+        self.put("changing", (Paths.guests / "hello.wasm").read_bytes())
         self.assertEqual(self.ask("/changing").status, 200)
-        self.put("changing", (GUESTS / "exit42.wasm").read_bytes())
+        self.put("changing", (Paths.guests / "exit42.wasm").read_bytes())
         until(lambda: self.ask("/changing").status == 500, "the new one is served")
 
     def test_keeps_what_works_when_it_is_replaced_by_what_does_not(self):
-        self.put("kept", (GUESTS / "hello.wasm").read_bytes())
+        self.put("kept", (Paths.guests / "hello.wasm").read_bytes())
         self.assertEqual(self.ask("/kept").status, 200)
         for garbage in (b"garbage", b"\0asm\1\0\0\0half", b"\x7fELF" + bytes(100)):
             self.put("kept", garbage)
@@ -250,14 +191,14 @@ class DirectoryTest(Case):
             self.assertEqual(self.ask("/kept").status, 200)
 
     def test_forgets_what_is_removed(self):
-        self.put("gone", (GUESTS / "hello.wasm").read_bytes())
+        self.put("gone", (Paths.guests / "hello.wasm").read_bytes())
         self.assertEqual(self.ask("/gone").status, 200)
         (self.functions / "gone.wasm").unlink()
         until(lambda: self.ask("/gone").status == 404, "it is gone")
 
     def test_refuses_a_manifest_that_asks_for_what_is_not_allowed(self):
         (self.functions / "greedy.toml").write_text('[[directories]]\nhost = "/etc"\nguest = "/etc"\n')
-        self.put("greedy", (GUESTS / "hello.wasm").read_bytes())
+        self.put("greedy", (Paths.guests / "hello.wasm").read_bytes())
         reply = self.ask("/greedy")
         self.assertNotEqual(reply.status, 200)
         self.assertIn("grant.directories", reply.text)
@@ -274,7 +215,7 @@ class ExamplesTest(Case, FunctionChecks):
         cls.notes.mkdir()
         secret = cls.folder / "token"
         secret.write_text(cls.token)
-        for path in FUNCTIONS.iterdir():
+        for path in Paths.functions.iterdir():
             if path.suffix in (".wasm", ".toml"):
                 shutil.copy(path, cls.functions)
         manifest = cls.functions / "notes.toml"
@@ -297,10 +238,10 @@ class EndTest(unittest.TestCase):
     def begin(self, *words):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         for name in ("hello", "sleep", "loop"):
-            shutil.copy(GUESTS / f"{name}.wasm", folder)
+            shutil.copy(Paths.guests / f"{name}.wasm", folder)
         self.address = f"127.0.0.1:{free_port()}"
-        server = Server([BIN / "wasmoor", "serve", "--functions", folder, "--listen", self.address, "--cache-dir", CACHE,
-                         *words])
+        server = Server([Paths.bin / "wasmoor", "serve", "--functions", folder, "--listen", self.address,
+                         "--cache-dir", Paths.cache, *words])
         server.wait_for(self.address)
         return server
 
@@ -342,7 +283,7 @@ class EndTest(unittest.TestCase):
     def test_says_what_is_wrong_with_its_settings(self):
         for words, said in ((["--functions", "/nowhere"], "/nowhere"), (["--listen", "nonsense"], "nonsense"),
                             (["--set", "usual.cpu=much"], "usual.cpu"), (["--set", "nothing=1"], "no such setting")):
-            server = Server([BIN / "wasmoor", "serve", "--functions", "/tmp", "--cache-dir", CACHE, *words])
+            server = Server([Paths.bin / "wasmoor", "serve", "--functions", "/tmp", "--cache-dir", Paths.cache, *words])
             self.assertNotEqual(server.process.wait(timeout=30), 0)
             self.assertIn(said, server.log())
             server.folder.cleanup()
@@ -353,11 +294,11 @@ class WasmboxTest(unittest.TestCase):
 
     def begin(self, **variables):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        shutil.copy(GUESTS / "hello.wasm", folder)
-        shutil.copy(GUESTS / "cat.wasm", folder)
+        shutil.copy(Paths.guests / "hello.wasm", folder)
+        shutil.copy(Paths.guests / "cat.wasm", folder)
         ports = [free_port() for _ in range(2)]
         self.address, self.health = (f"127.0.0.1:{port}" for port in ports)
-        self.server = Server([BIN / "wasmbox", "--functions", folder, "--cache-dir", CACHE],
+        self.server = Server([Paths.bin / "wasmbox", "--functions", folder, "--cache-dir", Paths.cache],
                              {"WEBSERVER_HOST": "127.0.0.1", "WEBSERVER_PORT": str(ports[0]),
                               "HEALTHCHECK_HOST": "127.0.0.1", "HEALTHCHECK_PORT": str(ports[1]), "POD_UID": "pod-1",
                               "QP_PORT": str(free_port())} | variables)
@@ -391,14 +332,11 @@ class WasmboxTest(unittest.TestCase):
     def test_says_which_variable_is_wrong(self):
         for name, value in (("WEBSERVER_PORT", "many"), ("ENABLE_CGROUPS", "perhaps"), ("WASM_RUNTIME", "jvm"),
                             ("MEMORY_LIMIT", "-1")):
-            server = Server([BIN / "wasmbox", "--functions", "/tmp", "--cache-dir", CACHE], {name: value})
+            server = Server([Paths.bin / "wasmbox", "--functions", "/tmp", "--cache-dir", Paths.cache], {name: value})
             self.assertEqual(server.process.wait(timeout=30), 2)
             self.assertIn(name, server.log())
             server.folder.cleanup()
 
 
 if __name__ == "__main__":
-    BIN, GUESTS, FUNCTIONS = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
-    with tempfile.TemporaryDirectory() as cache:
-        CACHE = pathlib.Path(cache) / "modules"
-        unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=1)
+    main("bin", "guests", "functions")

@@ -8,7 +8,6 @@ guests. Exit status 77: cannot run here.
 
 import contextlib
 import http.client
-import http.server
 import json
 import os
 import pathlib
@@ -26,6 +25,7 @@ import apart
 import daemon_case
 import played
 import ttrpc
+from collector import Collector
 from daemon_case import NOT_FOUND
 from played import until
 from proc import descriptors
@@ -55,43 +55,6 @@ class TracedClient(ttrpc.Client):
         data = ttrpc.encode({1: service, 2: method, 3: request, 5: metadata})
         self._socket.sendall(ttrpc.HEADER.pack(len(data), stream, ttrpc.REQUEST, 0) + data)
         return stream
-
-
-class Collector:
-    """A collector of traces, used as a context manager. `spans` are those that it has got."""
-
-    def __init__(self):
-        collector = self
-        self.spans, self.paths = [], set()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):  # The name is http.server's.
-                collector.take(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def take(self, path, body):
-        self.paths.add(path)
-        for resource in body["resourceSpans"]:
-            self.spans += [span for scope in resource["scopeSpans"] for span in scope["spans"]]
 
 
 def get(where, path):

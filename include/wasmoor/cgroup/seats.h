@@ -67,6 +67,10 @@ class Seats {
 
   Result<std::unique_ptr<Seat>> MakeSeat(std::string_view name) const;
 
+  // Removes what processes of that name have left that were killed, and which are gone. `threads`
+  // as of Make.
+  static void Sweep(const Root& threads, std::string_view name);
+
   const std::string& path() const { return path_; }  // On this machine; for messages.
 
  private:

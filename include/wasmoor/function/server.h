@@ -14,6 +14,7 @@
 #include "wasmoor/http/server.h"
 #include "wasmoor/program/compiler.h"
 #include "wasmoor/program/program.h"
+#include "wasmoor/telemetry/otlp.h"
 #include "wasmoor/wasm/cache.h"
 #include "wasmoor/wasm/engine.h"
 
@@ -28,6 +29,12 @@ struct Allowance {
   uint64_t memory_bytes = uint64_t{200} << 20;
   std::chrono::milliseconds time{30'000};  // From its head to the end of its response.
   bool operator==(const Allowance&) const = default;
+};
+
+// What keeps guests of different tenants apart besides the engine.
+enum class Isolation : uint8_t {
+  kThread,   // The jails of their threads; but for functions whose manifest asks for a process.
+  kProcess,  // Processes: one for each tenant, and one for each function that has none.
 };
 
 // Whether control groups are to see to CPU limits.
@@ -70,6 +77,9 @@ struct ServerSettings {
   uint32_t queue_requests = 10'000;
   double queue_factor = 4;  // What waits may ask for as much as can run, so many times over.
   Groups groups = Groups::kAuto;
+  Isolation isolation = Isolation::kThread;
+  uint32_t workers = 64;  // Processes of functions, at once.
+  std::chrono::milliseconds worker_idle{60'000};  // After so long without a request they end.
   bool jail = true;                         // Of the threads that guests run on.
   std::chrono::milliseconds grace{25'000};  // What runs at SIGTERM has to end.
   enum class AccessLog : uint8_t { kNone, kFailures, kAll } access_log = AccessLog::kFailures;
@@ -85,12 +95,19 @@ struct ServerSettings {
   size_t max_loaded = 1000;  // Modules in memory.
 };
 
+class Workers;
+struct WorkersParts;
+
 struct ServerParts {
   const wasm::Engine& engine;  // Of kManyGuests, that serves.
   const wasm::Cache& cache;
   const program::Host& host;  // That the engine was made with.
   program::CompilerOptions compiler;
   uint64_t stack_bytes = 1 << 20;  // Of a guest, as the engine has it.
+  // Where functions run that are to have processes of their own (worker/worker.h).
+  using MakeWorkers = std::function<std::unique_ptr<Workers>(const WorkersParts&)>;
+  MakeWorkers workers;
+  std::optional<telemetry::OtlpSettings> traces;  // Of requests; nothing: none are sent.
   // Whole lines for an operator, and one of the access log, of this function. Any thread.
   std::function<void(std::string_view)> say;
   std::function<void(std::string_view function, std::string_view line)> report;

@@ -20,6 +20,10 @@ enum class GuestKind : uint8_t {
   // accepted and none is made.
   kServer,
   kClientServer,  // The same, which may make connections and ask for names, too (IPv4 and IPv6).
+  // What of a process runs kThreadServer, or kThreadClientServer, on threads that it makes and
+  // interrupts: it loads compiled code, and makes and removes files, which something else bounds.
+  kWorker,
+  kClientWorker,
 };
 
 // The filter for a process that runs one wasm guest, whose module is loaded and whose grants are

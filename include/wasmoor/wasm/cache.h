@@ -86,6 +86,13 @@ class Cache {
   Result<std::optional<Found>> Find(const Engine& engine, const ModuleHash& module,
                                     Policy policy) const;
 
+  // The entry that Find would load, verified and open, to be handed to another process of this
+  // executable, which may open no file; not valid if there is none. There, LoadHanded loads it: from
+  // nobody but a process of this one's own user that is trusted as much as this one itself, for what
+  // is in it is native code. kDataLoss: it is none, or of another engine.
+  Result<os::Fd> OpenToHand(const Engine& engine, const ModuleHash& module, Policy policy) const;
+  static Result<std::shared_ptr<const Module>> LoadHanded(const Engine& engine, os::Fd entry);
+
   // Compiles the optimized code of a module into the cache unless it is there or another
   // process is at it, and drops the baseline code. True if this call did it. An Error if it could
   // not be compiled or kept.

@@ -149,6 +149,10 @@ struct Invocation {
   // For a module: one literal per parameter ("7", "-1", "2.5"). A component takes its arguments
   // inside `function`, as WAVE: "add(1, 2)".
   std::vector<std::string> arguments;
+  // Calls an export of a core module by WasmEdge's bindgen convention, with these bytes as its one
+  // parameter, a string or a vector of bytes: Exit::results are those of what it returns. An Err of
+  // Rust's is an Exit with the code 1, and the Err's text as results.
+  std::optional<std::string> bytes;
   // kManyGuests only; an engine of kOneGuest refuses it (see Sharing).
   std::optional<Clock::time_point> deadline;
 };

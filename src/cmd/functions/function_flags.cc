@@ -113,6 +113,14 @@ Status SetGroups(const Value& value, ServerSettings* settings) {
   return {};
 }
 
+Status SetIsolate(const Value& value, ServerSettings* settings) {
+  using function::Isolation;
+  constexpr std::array<std::pair<std::string_view, Isolation>, 2> kWords = {
+      {{"thread", Isolation::kThread}, {"process", Isolation::kProcess}}};
+  settings->isolation = TRY(WordOf(value, kWords));
+  return {};
+}
+
 Status SetAccessLog(const Value& value, ServerSettings* settings) {
   using Log = ServerSettings::AccessLog;
   constexpr std::array<std::pair<std::string_view, Log>, 3> kWords = {
@@ -168,6 +176,11 @@ constexpr std::array kSettings = {
       settings->tells_usage = TRY(FlagOf(value)); return {}; }},
     FunctionSetting{"access_log", SetAccessLog},
     FunctionSetting{"control_groups", SetGroups},
+    FunctionSetting{"isolate", SetIsolate},
+    FunctionSetting{"workers", [](const Value& value, ServerSettings* settings) -> Status {
+      settings->workers = static_cast<uint32_t>(TRY(NumberOf(value, 1, kMostThreads))); return {}; }},
+    FunctionSetting{"worker_idle", [](const Value& value, ServerSettings* settings) -> Status {
+      settings->worker_idle = TRY(TimeOf(value)); return {}; }},
     FunctionSetting{"loops", [](const Value& value, ServerSettings* settings) -> Status {
       settings->loops = static_cast<uint32_t>(TRY(NumberOf(value, 1, kMostLoops))); return {}; }},
     FunctionSetting{"guests", [](const Value& value, ServerSettings* settings) -> Status {

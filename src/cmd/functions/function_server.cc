@@ -5,36 +5,18 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "cmd/engines.h"
+#include "cmd/functions/lines.h"
 #include "wasmoor/base/printable.h"
+#include "wasmoor/function/worker/worker.h"
 #include "wasmoor/program/compiler.h"
 #include "wasmoor/program/program.h"
 #include "wasmoor/wasm/cache.h"
 
 namespace wasmoor::cmd {
 namespace {
-
-// Lines of many threads, each whole.
-class Lines {
- public:
-  explicit Lines(int descriptor) : descriptor_(descriptor) {}
-  void Write(std::string_view text) {
-    const std::lock_guard lock(mutex_);
-    while (!text.empty()) {
-      const ssize_t size = ::write(descriptor_, text.data(), text.size());
-      if (size < 0 && errno == EINTR) continue;
-      if (size <= 0) return;  // If nobody reads it, nobody minds.
-      text.remove_prefix(static_cast<size_t>(size));
-    }
-  }
-
- private:
-  const int descriptor_;
-  std::mutex mutex_;
-};
 
 std::string WithName(std::string_view who, std::string_view text) {
   std::string lines;
@@ -52,6 +34,8 @@ int RunFunctionCompiler(std::span<char* const> words) {
   return program::RunCompiler(Engines().front(), words);
 }
 
+int RunFunctionWorker() { return function::RunWorker(Engines().front()); }
+
 Result<int> ServeFunctions(const FunctionServerOptions& options) {
   const function::ServerSettings& settings = options.settings;
   std::optional<std::filesystem::path> directory = wasm::DefaultCacheDirectory();
@@ -63,17 +47,8 @@ Result<int> ServeFunctions(const FunctionServerOptions& options) {
   }
   const wasm::Cache cache = TRY(program::OpenCache(*directory));
   const program::Host host = program::NewHost();
-  wasm::EngineOptions engine_options;
-  engine_options.sharing = wasm::Sharing::kManyGuests;
-  engine_options.features = options.features;
-  engine_options.serves = true;
-  // How long a guest can keep others waiting before it is looked at.
-  engine_options.tick = std::chrono::milliseconds(1);
-  engine_options.tick_at_once = true;
-  // Each may have a thread of its own, and each loop has one that runs.
-  constexpr uint32_t kMostLoops = 256;
-  engine_options.pool.instances = settings.guests + kMostLoops;
-  engine_options.host = host.table;
+  const wasm::EngineOptions engine_options =
+      function::FunctionEngineOptions(options.features, settings.guests, host.table);
   const std::unique_ptr<wasm::Engine> engine = TRY(options.engine.create(engine_options));
   Lines errors(STDERR_FILENO), output(STDOUT_FILENO);
   function::ServerParts parts{
@@ -83,6 +58,13 @@ Result<int> ServeFunctions(const FunctionServerOptions& options) {
       .compiler = {.words = {std::string(options.who), std::string(kFunctionCompilerWord)},
                    .features = options.features},
       .stack_bytes = engine_options.stack_bytes,
+      .workers = function::WorkersOf({std::string(options.who), std::string(kFunctionWorkerWord)},
+                                     options.features),
+      .traces = telemetry::ReadOtlpEnvironment(
+          options.who, [](const char* name) -> const char* { return ::getenv(name); },
+          [&](std::string_view line) {
+            errors.Write(WithName(options.who, std::string(line) + "\n"));
+          }),
       .say = [&](std::string_view text) { errors.Write(WithName(options.who, text)); },
       .report = [&](std::string_view, std::string_view line) { output.Write(line); }};
   const auto server = TRY(function::Server::Create(settings, std::move(parts)));

@@ -14,6 +14,9 @@ namespace wasmoor::cmd {
 // does then. Before anything else in main.
 constexpr std::string_view kFunctionCompilerWord = "compile-function";
 int RunFunctionCompiler(std::span<char* const> words);
+// The same as one that runs functions (function/worker/worker.h).
+constexpr std::string_view kFunctionWorkerWord = "run-functions";
+int RunFunctionWorker();
 
 struct FunctionServerOptions {
   function::ServerSettings settings;

@@ -11,6 +11,7 @@ namespace {
 
 Words ReplyWords() { return {"auto", "plain", "cgi", "wasmbox"}; }
 Words GroupWords() { return {"auto", "off", "required"}; }
+Words IsolateWords() { return {"thread", "process"}; }
 Words LogWords() { return {"none", "failures", "all"}; }
 
 }  // namespace
@@ -45,6 +46,11 @@ void ServeCommand::Configure(Options& options) {
       .Value("--control-groups", groups_, "WHETHER",
              "Whether CPU limits are kept by control groups, or by guests' own clocks")
       .OneOf(GroupWords);
+  options
+      .Value("--isolate", isolate_, "MODE",
+             "Whether tenants' functions share a process, each request in a jailed thread, or each "
+             "tenant's have one of their own; thread")
+      .OneOf(IsolateWords);
   options.Value("--grace", grace_, "TIME", "What runs at SIGTERM has to end; 25s");
   options.Section("Replies");
   options
@@ -68,11 +74,12 @@ Status ServeCommand::Check() {
   function::ServerSettings& settings = options_.settings;
   settings.functions = "functions";
   if (!config_.empty()) TRY_AS(ReadFunctionSettings(config_, &settings), "--config");
-  const std::array<std::pair<std::string_view, const std::string*>, 7> texts = {{
+  const std::array<std::pair<std::string_view, const std::string*>, 8> texts = {{
       {"functions", &functions_},
       {"memory", &memory_},
       {"loops", &loops_},
       {"control_groups", &groups_},
+      {"isolate", &isolate_},
       {"grace", &grace_},
       {"reply", &reply_},
       {"access_log", &access_log_},

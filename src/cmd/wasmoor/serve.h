@@ -18,7 +18,7 @@ class ServeCommand : public Command {
 
  private:
   EngineFlags engine_;
-  std::string config_, functions_, memory_, loops_, groups_, reply_, access_log_, grace_;
+  std::string config_, functions_, memory_, loops_, groups_, isolate_, reply_, access_log_, grace_;
   std::vector<std::string> listen_, health_, admin_, set_;
   FunctionServerOptions options_;
 };

@@ -43,8 +43,12 @@ void LoadedModules::Sweep() {
 Kind KindOf(const wasm::Module& module) {
   if (wasm::ServesHttp(module)) return Kind::kHttp;
   const std::vector<wasm::Extern> exports = module.Exports();
-  if (module.kind() == wasm::ModuleKind::kCore)
-    return HasFunction(exports, kStart) ? Kind::kCommand : Kind::kLibrary;
+  if (module.kind() == wasm::ModuleKind::kCore) {
+    if (HasFunction(exports, kStart)) return Kind::kCommand;
+    // What the crate wasmedge-bindgen exports beside the functions themselves.
+    const bool is_bindgen = HasFunction(exports, "allocate") && HasFunction(exports, "deallocate");
+    return is_bindgen ? Kind::kBindgen : Kind::kLibrary;
+  }
   const bool runs = std::any_of(exports.begin(), exports.end(), [](const wasm::Extern& one) {
     return one.name.starts_with(kComponentCommand);
   });

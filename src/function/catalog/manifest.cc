@@ -120,10 +120,10 @@ Status SetReply(const Value& value, Manifest* manifest) {
   return Wrong("auto, plain, cgi or wasmbox");
 }
 
-Status SetReuse(const Value& value, Manifest* manifest) {
-  const bool* flag = std::get_if<bool>(&value);
-  if (flag == nullptr) return Wrong("true or false");
-  manifest->reuse = *flag;
+Status SetIsolate(const Value& value, Manifest* manifest) {
+  const std::string text = TRY(AsText(value));
+  if (text != "thread" && text != "process") return Wrong("thread or process");
+  manifest->own_process = text == "process";
   return {};
 }
 
@@ -141,7 +141,7 @@ constexpr std::array kSettings = {
     Setting{"limits.cpu", SetCpu},          Setting{"limits.memory", SetMemory},
     Setting{"limits.timeout", SetTimeout},  Setting{"limits.body", SetBody},
     Setting{"run.entry", SetEntry},         Setting{"run.arguments", SetArguments},
-    Setting{"run.reply", SetReply},         Setting{"run.reuse", SetReuse},
+    Setting{"run.reply", SetReply},         Setting{"run.isolate", SetIsolate},
     Setting{"outgoing.allow", SetOutgoing},
 };
 

@@ -42,7 +42,7 @@ body = "1MiB"
 entry = "_main"
 arguments = ["-v", "é"]
 reply = "cgi"
-reuse = true
+isolate = "process"
 [environment]
 MODE = "fast"
 A1 = ""
@@ -65,7 +65,7 @@ allow = ["api.example.com:443", "*.internal"]
   EXPECT_EQ(manifest.entry, "_main");
   EXPECT_THAT(manifest.arguments, ElementsAre("-v", "é"));
   EXPECT_EQ(manifest.reply, Reply::kCgi);
-  EXPECT_TRUE(manifest.reuse);
+  EXPECT_TRUE(manifest.own_process);
   EXPECT_THAT(manifest.environment, ElementsAre(Pair("A1", ""), Pair("MODE", "fast")));
   EXPECT_THAT(manifest.secrets, ElementsAre(Pair("TOKEN", "/run/secrets/token")));
   ASSERT_EQ(manifest.directories.size(), 2u);
@@ -143,7 +143,7 @@ TEST(ManifestTest, ValuesThatMakeNoSenseAreErrors) {
         "run.arguments = [\"\\u0000\"]",
         "run.reply = \"json\"",
         "run.reply = true",
-        "run.reuse = \"yes\"",
+        "run.isolate = \"yes\"",
         "environment.A = 3",
         "environment.A = \"\\u0000\"",
         "environment.\"\" = \"x\"",
@@ -194,8 +194,8 @@ class ManifestFileTest : public ::testing::Test {
 };
 
 TEST_F(ManifestFileTest, ItIsReadFromItsDirectory) {
-  scratch_.Write("x.toml", "run.reuse = true\n");
-  EXPECT_THAT(test::Must(Read("x.toml")), Optional("run.reuse = true\n"s));
+  scratch_.Write("x.toml", "run.entry = \"x\"\n");
+  EXPECT_THAT(test::Must(Read("x.toml")), Optional("run.entry = \"x\"\n"s));
   EXPECT_EQ(test::Must(Read("y.toml")), std::nullopt);
 }
 

@@ -53,8 +53,7 @@ bool Station::Withdraw(const Job& job) {
 // own clock.
 void Lane::Lose(const Error& why) {
   if (!has_group_.exchange(false)) return;
-  lanes_.Warn(fmt::format("a control group is lost, its limit is kept by the guest's own clock: {}",
-                          why.message()));
+  lanes_.Warn("control groups are lost, and their limits are kept by the guests' own clocks", why);
 }
 
 Status Lane::Enter(const std::function<Status()>& jail) {
@@ -65,6 +64,12 @@ Status Lane::Enter(const std::function<Status()>& jail) {
   return jail ? jail() : Status();
 }
 
+// Before anybody hears that its guest has ended: another one may be begun in its place.
+void Lane::Leave() {
+  const std::lock_guard lock(lanes_.mutex_);
+  --lanes_.apart_;
+}
+
 // The jail is the job's own, and nobody else's after it.
 void Lane::LiveApart() {
   const Status entered = Enter(enter_);
@@ -73,10 +78,10 @@ void Lane::LiveApart() {
   if (entered) {
     RunJob(job);
   } else {
+    Leave();
     station.loop_->Post([&job, error = entered.error()] { job.NotRun(error); });
   }
   const std::lock_guard lock(lanes_.mutex_);
-  --lanes_.apart_;
   lanes_.Retire(*this);
   lanes_.AskForLanes();
 }
@@ -115,6 +120,7 @@ void Lane::RunJob(Job& job) {
   loop::Loop& loop = *station_->loop_;
   job.Run(*this);
   if (leads_) return job.Finish();
+  if (apart_ != nullptr) Leave();
   // What is left to do for it is not the guest's any more.
   Limit(cgroup::Seat::kNoLimit);
   loop.Post([&job] { job.Finish(); });
@@ -187,8 +193,7 @@ std::unique_ptr<Lane> Lanes::NewLane() {
     if (made) {
       seat = *std::move(made);
     } else {
-      Warn(fmt::format("a guest's limit is kept by its own clock, for want of a control group: {}",
-                       made.error().message()));
+      Warn("guests' limits are kept by their own clocks, for want of control groups", made.error());
     }
   }
   return std::unique_ptr<Lane>(new Lane(*this, number, std::move(seat)));
@@ -275,22 +280,23 @@ void Lanes::Stop() {
 }
 
 void Lanes::Failed(Lane& lane, Status why) {
-  if (started_) Warn(why.error().message());
+  if (started_) Warn("a thread for guests could not enter its jail", why.error());
   if (failed_) failed_ = std::move(why);
   Retire(lane);
 }
 
-void Lanes::Warn(std::string line) {
+void Lanes::Warn(std::string_view what, const Error& why) {
   if (!options_.warn) return;
-  constexpr std::chrono::minutes kWhile{1};
+  // What has befallen one befalls many, and goes on.
+  constexpr std::chrono::minutes kWhile{10};
   const auto now = std::chrono::steady_clock::now();
   {
     const std::lock_guard lock(telling_);
-    if (line == told_ && now - told_at_ < kWhile) return;
-    told_ = line;
-    told_at_ = now;
+    const auto [told, is_new] = told_.try_emplace(std::string(what), now);
+    if (!is_new && now - told->second < kWhile) return;
+    told->second = now;
   }
-  options_.keeper.Post([this, alive = alive_, line = std::move(line)] {
+  options_.keeper.Post([this, alive = alive_, line = fmt::format("{}: {}", what, why.message())] {
     if (*alive) options_.warn(line);
   });
 }
@@ -373,7 +379,7 @@ void Lanes::TopUp() {
   for (; wanted > 0; --wanted) {
     const Status made = MakeLane();
     if (made) continue;
-    Warn(made.error().message());
+    Warn("there is no more thread for guests", made.error());
     return;
   }
 }

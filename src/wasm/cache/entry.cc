@@ -111,7 +111,7 @@ std::string LabelDamage(const EntryKey& found, const std::string& name, const En
       (found.fingerprint != expected->fingerprint || found.tier != expected->tier)) {
     return "it is of another engine, CPU or setting";
   }
-  if (found.FileName() != name) return "its name is not what it says";
+  if (!name.empty() && found.FileName() != name) return "its name is not what it says";
   return "";
 }
 
@@ -208,7 +208,13 @@ Result<OpenedEntry> OpenEntry(const os::Fd& directory, const std::string& name, 
     }
     return entry;
   }
-  entry.file = std::move(*file);
+  return ReadEntry(std::move(*file), name, depth, expected);
+}
+
+Result<OpenedEntry> ReadEntry(os::Fd file, const std::string& name, Depth depth,
+                              const EntryKey* expected) {
+  OpenedEntry entry;
+  entry.file = std::move(file);
   const struct stat status = TRY(os::Stat(entry.file));
   entry.file_bytes = static_cast<uint64_t>(status.st_size);
   entry.last_used = system_clock::time_point(std::chrono::seconds(status.st_mtim.tv_sec) +

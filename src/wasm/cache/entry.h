@@ -64,4 +64,8 @@ enum class Depth : uint8_t {
 Result<OpenedEntry> OpenEntry(const os::Fd& directory, const std::string& name, Depth depth,
                               const EntryKey* expected);
 
+// The same of one that is open, whose name may not be known (empty).
+Result<OpenedEntry> ReadEntry(os::Fd file, const std::string& name, Depth depth,
+                              const EntryKey* expected);
+
 }  // namespace wasmoor::wasm

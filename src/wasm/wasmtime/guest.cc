@@ -92,10 +92,13 @@ void Guest::UseMemory(const wasmtime_memory_t& memory) {
   has_memory_ = true;
 }
 
+hostcall::Memory Guest::memory() const {
+  if (!has_memory_) return {};
+  return {wasmtime_memory_data(context_, &memory_), wasmtime_memory_data_size(context_, &memory_)};
+}
+
 hostcall::Memory Guest::MemoryOf(wasmtime_caller_t* caller) {
-  if (has_memory_)
-    return {wasmtime_memory_data(context_, &memory_),
-            wasmtime_memory_data_size(context_, &memory_)};
+  if (has_memory_) return memory();
   // A call from the start function, before the instance is there, or a memory of an unusual kind.
   constexpr std::string_view kName = "memory";
   wasmtime_extern_t item;

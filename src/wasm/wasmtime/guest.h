@@ -34,6 +34,7 @@ class Guest {
 
   // Remembers the memory that host functions work on.
   void UseMemory(const wasmtime_memory_t& memory);
+  hostcall::Memory memory() const;  // That, as it is now; empty if there is none.
 
   // Calls a host function for the guest and keeps how it ended; null if the guest goes on.
   wasm_trap_t* CallHost(const hostcall::Table::Entry& entry, wasmtime_caller_t* caller,

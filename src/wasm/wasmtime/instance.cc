@@ -1,5 +1,9 @@
 #include "wasm/wasmtime/instance.h"
 
+#include <array>
+
+#include "wasm/wasmtime/bindgen.h"
+#include "wasm/wasmtime/module.h"
 #include "wasm/wasmtime/traps.h"
 #include "wasm/wasmtime/values.h"
 #include "wasmoor/wasm/imports.h"
@@ -29,28 +33,24 @@ bool IsWithoutTypes(const wasm_functype_t* type) {
 
 }  // namespace
 
-CoreInstance::CoreInstance(std::shared_ptr<const Module> module, std::shared_ptr<Shared> shared,
+CoreInstance::CoreInstance(std::shared_ptr<const CoreModule> module, std::shared_ptr<Shared> shared,
                            wasm_engine_t* engine, const wasmtime_instance_pre_t* linked,
                            InstanceOptions options)
     : module_(std::move(module)), linked_(linked), guest_(std::move(shared), std::move(options)) {
   guest_.MakeStore(engine);
 }
 
-Result<std::optional<Exit>> CoreInstance::Instantiate(std::optional<Clock::time_point> deadline) {
-  std::string refusal;
-  Exit exit = TRY(guest_.Run(deadline, [&] {
-    wasm_trap_t* trap = nullptr;
-    wasmtime_error_t* error =
-        wasmtime_instance_pre_instantiate(linked_, guest_.context(), &instance_, &trap);
-    // Without frames it is not the start function that failed, unless that is a host function
-    // itself.
-    if (error != nullptr && !HasFrames(*error) && guest_.outcome() == hostcall::Outcome::kReturned)
-      refusal = OneLine(ErrorText(*error));
-    return Guest::Ended{ErrorHandle(error), TrapHandle(trap)};
-  }));
-  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty())
-    return Fail(Code::kResourceExhausted, "cannot instantiate: {}", refusal);
-  if (auto end = EndOf(std::move(exit), guest_)) return end;
+Guest::Ended CoreInstance::InstantiateNow(std::string* refusal) {
+  wasm_trap_t* trap = nullptr;
+  wasmtime_error_t* error =
+      wasmtime_instance_pre_instantiate(linked_, guest_.context(), &instance_, &trap);
+  // Without frames it is not the start function that failed, unless that is a host function
+  // itself.
+  const bool is_refused =
+      error != nullptr && !HasFrames(*error) && guest_.outcome() == hostcall::Outcome::kReturned;
+  if (is_refused) *refusal = OneLine(ErrorText(*error));
+  Guest::Ended ended{ErrorHandle(error), TrapHandle(trap)};
+  if (error != nullptr || trap != nullptr) return ended;
 
   constexpr std::string_view kMemory = "memory";
   wasmtime_extern_t item;
@@ -60,7 +60,15 @@ Result<std::optional<Exit>> CoreInstance::Instantiate(std::optional<Clock::time_
     wasmtime_extern_delete(&item);
   }
   instantiated_ = true;
-  return std::nullopt;
+  return ended;
+}
+
+Result<std::optional<Exit>> CoreInstance::Instantiate(std::optional<Clock::time_point> deadline) {
+  std::string refusal;
+  Exit exit = TRY(guest_.Run(deadline, [&] { return InstantiateNow(&refusal); }));
+  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty())
+    return Fail(Code::kResourceExhausted, "cannot instantiate: {}", refusal);
+  return EndOf(std::move(exit), guest_);
 }
 
 Result<std::optional<Exit>> CoreInstance::Initialize(const Invocation& invocation) {
@@ -105,19 +113,45 @@ Result<Exit> CoreInstance::Call(const wasmtime_func_t& function,
   });
 }
 
-Result<Exit> CoreInstance::RunEntryPoint(const Invocation& invocation) {
+Result<wasmtime_func_t> CoreInstance::FindEntryPoint() {
   auto function = FindFunction(kStart);
   if (!function) function = FindFunction("");
   if (!function) {
     return Fail(Code::kNotFound, "not a command: no export '_start' (name another); {}",
                 ExportedFunctions(*module_));
   }
+  if (module_->is_command()) return *function;
   const FuncTypeHandle type(wasmtime_func_type(guest_.context(), &*function));
   if (!IsWithoutTypes(type.get())) {
     return Fail(Code::kFailedPrecondition, "not a command: '_start' has the type {}, not ()",
                 hostcall::ToString(SignatureOf(type.get())));
   }
-  return Call(*function, {}, {}, invocation.deadline);
+  module_->MarkCommand();
+  return *function;
+}
+
+// In one go, since most instances run once, and briefly.
+Result<Exit> CoreInstance::RunEntryPoint(const Invocation& invocation) {
+  std::string refusal;
+  Status found;
+  Exit exit = TRY(guest_.Run(invocation.deadline, [&] {
+    Guest::Ended ended = instantiated_ ? Guest::Ended() : InstantiateNow(&refusal);
+    if (!instantiated_) return ended;
+    const Result<wasmtime_func_t> function = FindEntryPoint();
+    if (!function) {
+      found = tl::unexpected(function.error());
+      return ended;
+    }
+    wasm_trap_t* trap = nullptr;
+    // There is no type that could be wrong.
+    wasmtime_error_t* error =
+        wasmtime_func_call_unchecked(guest_.context(), &*function, nullptr, 0, &trap);
+    return Guest::Ended{ErrorHandle(error), TrapHandle(trap)};
+  }));
+  TRY(found);
+  if (exit.kind == Exit::Kind::kTrapped && !refusal.empty())
+    return Fail(Code::kResourceExhausted, "cannot instantiate: {}", refusal);
+  return exit;
 }
 
 Result<Exit> CoreInstance::RunExport(const Invocation& invocation) {
@@ -146,11 +180,51 @@ Result<Exit> CoreInstance::RunExport(const Invocation& invocation) {
   return exit;
 }
 
+Result<wasmtime_func_t> CoreInstance::FindFunction(std::string_view name,
+                                                   const hostcall::Signature& signature) {
+  const wasmtime_func_t function = TRY(FindFunction(name));
+  const FuncTypeHandle type(wasmtime_func_type(guest_.context(), &function));
+  const hostcall::Signature own = SignatureOf(type.get());
+  if (own == signature) return function;
+  return Fail(Code::kFailedPrecondition, "not of bindgen: '{}' has the type {}, not {}", name,
+              hostcall::ToString(own), hostcall::ToString(signature));
+}
+
+Result<Exit> CoreInstance::RunBindgen(const Invocation& invocation) {
+  const wasmtime_func_t function = TRY(FindFunction(invocation.function, BindgenFunction()));
+  const wasmtime_func_t allocate = TRY(FindFunction(kBindgenAllocate, BindgenAllocator()));
+  if (auto end = TRY(Initialize(invocation))) return *std::move(end);
+  const std::string& bytes = *invocation.bytes;
+  std::array<uint32_t, 2> places = {};  // Of the array of parameters, and of the one.
+  for (uint32_t& place : places) {
+    wasmtime_val_t size = {.kind = WASMTIME_I32, .of = {}}, result = {};
+    size.of.i32 =
+        static_cast<int32_t>(&place == places.data() ? kBindgenParameterSize : bytes.size());
+    Exit exit = TRY(Call(allocate, {&size, 1}, {&result, 1}, invocation.deadline));
+    if (auto end = EndOf(std::move(exit), guest_)) return *std::move(end);
+    place = static_cast<uint32_t>(result.of.i32);
+  }
+  if (!PutBindgenParameter(guest_.memory(), places[0], places[1], bytes))
+    return Fail(Code::kFailedPrecondition, "bindgen: its allocator gives memory that is not there");
+  std::array<wasmtime_val_t, 2> arguments = {};
+  for (wasmtime_val_t& one : arguments) one.kind = WASMTIME_I32;
+  arguments[0].of.i32 = static_cast<int32_t>(places[0]);
+  arguments[1].of.i32 = 1;
+  wasmtime_val_t result = {};
+  Exit exit = TRY(Call(function, arguments, {&result, 1}, invocation.deadline));
+  if (!exit.ok() || guest_.outcome() != hostcall::Outcome::kReturned) return exit;
+  BindgenValue value = TRY(ReadBindgenValue(guest_.memory(), static_cast<uint32_t>(result.of.i32)));
+  exit.code = value.is_error ? 1 : 0;
+  exit.results = std::move(value.text);
+  return exit;
+}
+
 Result<Exit> CoreInstance::Run(const Invocation& invocation) {
+  if (invocation.function.empty()) return RunEntryPoint(invocation);
   if (!instantiated_) {
     if (auto end = TRY(Instantiate(invocation.deadline))) return *std::move(end);
   }
-  return invocation.function.empty() ? RunEntryPoint(invocation) : RunExport(invocation);
+  return invocation.bytes ? RunBindgen(invocation) : RunExport(invocation);
 }
 
 void CoreInstance::Stop(int signal) { guest_.Stop(signal); }

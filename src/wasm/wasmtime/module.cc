@@ -58,8 +58,10 @@ Result<InstancePreHandle> CoreModule::Link() const {
 }
 
 Result<wasmtime_instance_pre_t*> CoreModule::Linked() const {
+  if (wasmtime_instance_pre_t* const ready = ready_.load(std::memory_order_acquire)) return ready;
   const std::lock_guard lock(mutex_);
   if (linked_ == nullptr) linked_ = TRY(Link());
+  ready_.store(linked_.get(), std::memory_order_release);
   return linked_.get();
 }
 

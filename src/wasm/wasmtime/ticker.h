@@ -70,7 +70,7 @@ class Ticker {
   std::condition_variable changed_;
   std::vector<wasm_engine_t*> engines_;
   std::vector<Running*> running_;
-  uint64_t begun_ = 0;  // Guests, in all.
+  uint64_t begun_ = 0;   // Guests, in all.
   bool sleeps_ = false;  // Longer than a tick: the thread is to be woken by a guest that begins.
   bool stopping_ = false, hurry_ = false;
   std::thread thread_;

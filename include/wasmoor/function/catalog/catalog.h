@@ -31,6 +31,8 @@ namespace wasmoor::function {
 enum class Kind : uint8_t {
   kCommand,  // From its entry point: a module's _start, a component's wasi:cli/run.
   kHttp,     // A component that serves HTTP (wasm::ServesHttp).
+  kBindgen,  // A library whose functions are called by WasmEdge's bindgen, "_main" where none is
+             // named.
   kLibrary,  // It has nothing but exports to call.
 };
 

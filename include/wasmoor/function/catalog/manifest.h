@@ -44,9 +44,9 @@ struct Manifest {
   std::string entry;                   // An export to run instead of the command's entry point.
   std::vector<std::string> arguments;  // argv from [1] on.
   Reply reply = Reply::kAuto;
-  bool reuse = false;     // Its instances may serve one request after another.
-  Variables environment;  // Sorted by name.
-  Variables secrets;      // Variables by name, and the files that their values are in.
+  bool own_process = false;  // It is not to share one with other tenants' functions.
+  Variables environment;     // Sorted by name.
+  Variables secrets;         // Variables by name, and the files that their values are in.
   std::vector<Directory> directories;
   std::vector<std::string> outgoing;  // As serve::ParseDestinations has them.
   bool operator==(const Manifest&) const = default;

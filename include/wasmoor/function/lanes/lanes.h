@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -96,6 +97,7 @@ class Lane {
   void LiveApart();
   Status Enter(const std::function<Status()>& jail);
   void Lose(const Error& why);
+  void Leave();
 
   Lanes& lanes_;
   const uint32_t number_;
@@ -168,7 +170,7 @@ class Lanes {
 
   bool WaitForTurn(Lane& lane);  // False: it is to end.
   void Failed(Lane& lane, Status why);
-  void Warn(std::string line);  // Any thread; the same line once a while.
+  void Warn(std::string_view what, const Error& why);  // Any thread; of the same once a while.
   void Retire(Lane& lane);
   void Stand(Station& station);  // Finds it somebody who leads next, if there is one. Locked.
   void Appoint(Lane& lane, Station& station);
@@ -179,15 +181,14 @@ class Lanes {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<Lane*> parked_;
   std::vector<std::unique_ptr<Lane>> ended_;
-  size_t apart_ = 0;               // Of lanes_, those of a single job.
+  size_t apart_ = 0;               // Jobs apart that have not ended.
   std::condition_variable first_;  // A first thread has come so far as to wait for its turn.
   uint32_t made_ = 0;              // Numbers given.
   uint32_t entered_ = 0;
   Status failed_;  // Of the first that could not enter.
   bool started_ = false, stopping_ = false;
   std::mutex telling_;  // Of what was warned of last.
-  std::string told_;
-  std::chrono::steady_clock::time_point told_at_;
+  std::map<std::string, std::chrono::steady_clock::time_point, std::less<>> told_;
   std::atomic<bool> asked_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // For what is posted.
 };

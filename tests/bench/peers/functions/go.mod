@@ -1,0 +1,3 @@
+module wasmoor.example/peer
+
+go 1.24

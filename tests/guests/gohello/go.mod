@@ -1,0 +1,3 @@
+module wasmoor.example/hello
+
+go 1.21
