@@ -55,7 +55,7 @@ TEST_F(CatalogFaultsTest, WhatIsNoFunctionIsLeftAloneAndToldOnce) {
   Put("sp ace.wasm", ModuleOf(1));
   Put("\x1b[2J.wasm", ModuleOf(1));
   Put(".hidden.wasm", ModuleOf(1));
-  Put("alone.toml", "run.reuse = true");
+  Put("alone.toml", "run.isolate = \"process\"");
   Put("acme/deep/er.wasm", ModuleOf(1));
   Put("la st/hello.wasm", ModuleOf(1));
   Open();
@@ -282,7 +282,7 @@ TEST_F(CatalogFaultsTest, AManifestThatIsWrongChangesNothing) {
   Put("hello.wasm", ModuleOf(1));
   Open();
   EXPECT_EQ(Ask("hello"), "1");
-  Put("hello.toml", "[run]\nreuse = maybe\n");
+  Put("hello.toml", "[run]\nisolate = maybe\n");
   EXPECT_TRUE(RunUntil([&] { return HasLine(problems, "hello.toml:2"); }));
   Put("hello.toml", "[outgoing]\nallow = [\"example.com\"]\n");
   EXPECT_TRUE(RunUntil([&] { return HasLine(problems, "grant.outgoing"); }));
@@ -485,10 +485,10 @@ TEST_F(CatalogPollTest, ChangesAreSeen) {
   EXPECT_TRUE(ComesToSay("hello", "2"));
   Overwrite("hello.wasm", ModuleOf(3));
   EXPECT_TRUE(ComesToSay("hello", "3"));
-  Put("hello.toml", "run.reuse = true");
-  EXPECT_TRUE(RunUntil([&] { return latest["hello"]->manifest->reuse; }));
-  Overwrite("hello.toml", "run.reuse = false");
-  EXPECT_TRUE(RunUntil([&] { return !latest["hello"]->manifest->reuse; }));
+  Put("hello.toml", "run.isolate = \"process\"");
+  EXPECT_TRUE(RunUntil([&] { return latest["hello"]->manifest->own_process; }));
+  Overwrite("hello.toml", "run.isolate = \"thread\"");
+  EXPECT_TRUE(RunUntil([&] { return !latest["hello"]->manifest->own_process; }));
   Put("new.wasm", ModuleOf(4));
   Put("acme/new.wasm", ModuleOf(5));
   EXPECT_TRUE(ComesToBe("new", State::kReady));
