@@ -10,7 +10,7 @@ bool SameName(std::string_view one, std::string_view other) {
   return one.size() == other.size() && ::strncasecmp(one.data(), other.data(), one.size()) == 0;
 }
 
-Head::Head(const http::Head& head) : has_body_(head.has_body) {
+Head::Head(const http::Head& head) : has_body_(head.has_body), peer_(head.peer) {
   size_t size = head.method.size() + head.target.size();
   for (const http::Field& field : head.fields) size += field.name.size() + field.value.size();
   // Whole from the beginning: views into it must not move.

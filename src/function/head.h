@@ -19,6 +19,7 @@ class Head {
   std::string_view target() const { return target_; }
   http::Fields fields() const { return fields_; }
   bool has_body() const { return has_body_; }
+  const std::string& peer() const { return peer_; }  // The client's address.
 
   // The value of the field, in whatever case its name is written; null if there is none. The second
   // of two is told apart by Count.
@@ -30,6 +31,7 @@ class Head {
   std::string_view method_, target_;
   std::vector<http::Field> fields_;
   bool has_body_;
+  const std::string peer_;
 };
 
 bool SameName(std::string_view one, std::string_view other);

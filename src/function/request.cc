@@ -319,7 +319,7 @@ void Request::AddTo(Variables* environment) {
                    .target = target_,
                    .named = named_,
                    .body_size = body_size_,
-                   .remote = {},
+                   .remote = head_.peer(),
                    .server_port = front_.common().serving().port},
                   environment);
   if (!trace_) return;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "http/http1.h"
+#include "wasmoor/os/socket.h"
 
 namespace wasmoor::http {
 namespace {
@@ -37,6 +38,11 @@ Connection::Connection(Host& host, os::Fd socket, loop::Source source)
 
 void Connection::Start() { Watch(); }
 
+std::string_view Connection::peer() {
+  if (!peer_) peer_ = os::PeerHost(socket_);
+  return *peer_;
+}
+
 void Connection::OnReadable() {
   if (!Receive() || !Advance()) return host_.remove(*this);
   Watch();
@@ -47,7 +53,8 @@ void Connection::OnWritable() {
   Watch();
 }
 
-// Who answers need not go on for a client that is gone; what was answered is sent as far as it goes.
+// Who answers need not go on for a client that is gone; what was answered is sent as far as it
+// goes.
 void Connection::OnHangup() {
   if (unsent() == 0) return host_.remove(*this);
   source_.OnHangup(nullptr);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -86,6 +87,7 @@ class Connection {
   // For its protocol.
   Host& host() { return host_; }
   const Limits& limits() const { return host_.limits; }
+  std::string_view peer();             // As Head has it.
   std::string& out() { return out_; }  // What is appended to it is sent.
   size_t unsent() const { return out_.size() - sent_; }
   bool Send();      // As much as the client takes. False if the connection broke.
@@ -113,7 +115,8 @@ class Connection {
   Host& host_;
   const os::Fd socket_;
   loop::Source source_;
-  std::string out_;  // To be sent, from sent_ on.
+  std::optional<std::string> peer_;  // Once somebody has asked.
+  std::string out_;                  // To be sent, from sent_ on.
   size_t sent_ = 0;
   Clock::time_point deadline_ = Clock::time_point::max();
   Wait wait_ = Wait::kNothing;

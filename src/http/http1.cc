@@ -121,6 +121,7 @@ bool Http1::Upgrade(size_t taken) {
   }
   Head head = parser_.head();
   head.fields = fields;
+  head.peer = connection_.peer();
   auto next = std::make_unique<Http2>(connection_);
   if (!next->Upgrade(head, *parser_.h2c_settings())) return false;
   connection_.out() += kSwitching;
@@ -148,7 +149,8 @@ bool Http1::BeginRequest() {
       !connection_.host().draining && Upgrade(taken))
     return false;
   body_wanted_ = body_over_ = continued_ = held_back_ = false;
-  const Head head = parser_.head();
+  Head head = parser_.head();
+  head.peer = connection_.peer();
   is_head_ = head.method == "HEAD";
   in_work_ = true;
   work_ = connection_.host().handler.Begin(head, *this);

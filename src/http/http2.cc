@@ -339,7 +339,9 @@ void Http2::BeginRequest(int32_t id, bool ended) {
                         .has_body = !ended,
                         .expects_continue = head_.expects_continue()});
   if (refusal.status != 0) return stream.Refuse(refusal);
-  stream.Begin(connection_.host().handler, head_.head(!ended));
+  Head head = head_.head(!ended);
+  head.peer = connection_.peer();
+  stream.Begin(connection_.host().handler, head);
 }
 
 void Http2::OnData(int32_t id, std::string_view part) {

@@ -171,8 +171,7 @@ TEST_F(ServerTest, AWorkEndsWithItsClientAlsoWhenNothingMoreIsRead) {
 
 TEST_F(ServerTest, AnswersThatAreReadyTogetherAreSentAfterAllOfThem) {
   const os::Fd one = Connect(), other = Connect();
-  for (const os::Fd* client : {&one, &other})
-    Send(*client, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (const os::Fd* client : {&one, &other}) Send(*client, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_TRUE(loop_->ServeOne());
   EXPECT_TRUE(loop_->ServeOne());
   EXPECT_EQ(told_.begun, 2);

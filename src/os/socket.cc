@@ -88,4 +88,23 @@ Result<std::string> LocalAddress(const Fd& socket) {
   return fmt::format("[{}]:{}", host.data(), ntohs(v6->sin6_port));
 }
 
+std::string PeerHost(const Fd& connection) {
+  sockaddr_storage storage = {};
+  socklen_t size = sizeof(storage);
+  if (::getpeername(connection.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  std::array<char, INET6_ADDRSTRLEN> host = {};
+  if (storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    ::inet_ntop(AF_INET, &v4->sin_addr, host.data(), host.size());
+  } else if (storage.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+    constexpr size_t kMappedAt = 12;  // Of the 16 bytes (RFC 4291, section 2.5.5.2).
+    const uint8_t* const bytes = v6->sin6_addr.s6_addr;
+    IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)
+    ? ::inet_ntop(AF_INET, bytes + kMappedAt, host.data(), host.size())
+    : ::inet_ntop(AF_INET6, bytes, host.data(), host.size());
+  }
+  return host.data();
+}
+
 }  // namespace wasmoor::os

@@ -118,6 +118,7 @@ constexpr auto kComponentCalls = std::to_array<uint32_t>({
 // Made by a server of ours besides: by its event loops.
 constexpr auto kServerCalls = std::to_array<uint32_t>({
     SYS_recvfrom,
+    SYS_getpeername,
     SYS_timerfd_settime,
 });
 
@@ -127,7 +128,6 @@ constexpr auto kClientCalls = std::to_array<uint32_t>({
     SYS_getsockopt,
     SYS_setsockopt,
     SYS_getsockname,
-    SYS_getpeername,
 });
 
 // Made by a process that makes the threads which guests run on: of itself, of control groups, and

@@ -77,12 +77,15 @@ class TracesTest(Case):
         type(self).start()
 
 
-class UntracedTest(Case):
+class ToldTest(Case):
     @classmethod
     def prepare(cls):
         shutil.copy(Paths.functions / "env.wasm", cls.functions)
 
-    def test_a_parent_is_carried_through(self):
+    def test_who_asks_is_told(self):
+        self.assertIn("REMOTE_ADDR=127.0.0.1\n", self.ask("/env").text)
+
+    def test_a_parent_is_carried_through_where_nothing_is_traced(self):
         parent = f"00-{TRACE}-{PARENT}-01"
         self.assertIn(f"HTTP_TRACEPARENT={parent}\n", self.ask("/env", headers={"traceparent": parent}).text)
 

@@ -33,6 +33,8 @@ struct Head {
   // ":authority", and Cookie is one field (RFC 9113, sections 8.3.1 and 8.2.3).
   Fields fields;
   bool has_body = false;
+  // The client's address, without its port; empty on a unix socket.
+  std::string_view peer;
 };
 
 // Which clients are answered in HTTP/2.

@@ -16,4 +16,8 @@ Result<Fd> ListenTcp(std::string_view address);
 // Where a TCP socket is bound, as ListenTcp takes it: tells which port 0 became.
 Result<std::string> LocalAddress(const Fd& socket);
 
+// Who is at the other end of a TCP connection, without the port: "192.0.2.7", "2001:db8::1"; of an
+// IPv4 client of a socket of both kinds, as IPv4 has it. Empty if it is no such connection.
+std::string PeerHost(const Fd& connection);
+
 }  // namespace wasmoor::os

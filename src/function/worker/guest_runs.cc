@@ -129,10 +129,7 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
   // What the guest has written goes on as far as the server takes it.
   void Carry() {
     if (ended_ || all_.closed_) return;
-    if (const auto head = run_->TakeHead()) {
-      Write(*head, all_.channel_->Begin(Say::kHead, number_));
-      all_.channel_->End();
-    }
+    SendHead();
     if (!may_send_) return;
     const std::string part = run_->output().Take();
     if (!part.empty()) {
@@ -188,6 +185,7 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
     streaming_ = loop::Timer();
     all_.runs_.erase(number_);
     if (all_.closed_) return;
+    SendHead();
     SendResults();
     const std::string rest = told_end_ ? std::string() : run_->output().Take();
     std::string* const to = all_.channel_->Begin(Say::kEnd, number_);
@@ -195,6 +193,13 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
     to->append(reinterpret_cast<const char*>(&size), sizeof size);
     *to += rest;
     Write(run_->result(), to);
+    all_.channel_->End();
+  }
+
+  void SendHead() {
+    const auto head = run_->TakeHead();
+    if (!head) return;
+    Write(*head, all_.channel_->Begin(Say::kHead, number_));
     all_.channel_->End();
   }
 
