@@ -13,7 +13,6 @@ namespace {
 using page::CallReply;
 using page::CallRequest;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::Pair;
 
 // Answers by the target: "/echo" with the body, "/break" with half of a response, "/much" without
@@ -137,7 +136,7 @@ TEST_F(InnerCallsTest, AreAnsweredLater) {
 }
 
 TEST_F(InnerCallsTest, EndWhenWhoAskedHasLeft) {
-  auto call = calls_.Begin({"GET", "/later", {}, {}}, 100, [](CallReply) { FAIL(); });
+  auto call = calls_.Begin({"GET", "/later", {}, {}}, 100, [](const CallReply&) { FAIL(); });
   Settle();
   EXPECT_EQ(answers_.there, 1);
   call.reset();
@@ -146,7 +145,7 @@ TEST_F(InnerCallsTest, EndWhenWhoAskedHasLeft) {
 }
 
 TEST_F(InnerCallsTest, TellNothingToWhoLeavesBeforeItIsTold) {
-  auto call = calls_.Begin({"GET", "/later", {}, {}}, 100, [](CallReply) { FAIL(); });
+  auto call = calls_.Begin({"GET", "/later", {}, {}}, 100, [](const CallReply&) { FAIL(); });
   Settle();
   answers_.later->Respond(204, {});
   answers_.later->Finish({});

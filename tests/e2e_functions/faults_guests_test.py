@@ -106,7 +106,7 @@ class HostileTest(Case):
         for path in ("/cat", "/web-component/count"):
             host, port = self.address.split(":")
             with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
-                client.sendall(f"POST {path} HTTP/1.1\r\nhost: a\r\nrequest-timeout: 2\r\n"
+                client.sendall(f"POST {path} HTTP/1.1\r\nhost: a\r\nrequest-timeout: 1\r\n"
                                "transfer-encoding: chunked\r\n\r\n".encode())
                 sending = threading.Thread(target=send_without_end, args=(client,))
                 sending.start()
@@ -156,7 +156,7 @@ class FloodTest(Case):
 
         def flood(path):
             for _ in range(3):
-                reply = self.ask(path, headers=seconds(2))
+                reply = self.ask(path, headers=seconds(1))
                 replies[path][reply.status] += 1
                 if reply.status == 429:
                     self.assertGreaterEqual(int(reply.headers["retry-after"]), 1)

@@ -119,19 +119,21 @@ class RunsTest(ProcessCase):
         host, port = self.address.split(":")
         with socket.create_connection((host, int(port)), 30) as client:
             client.sendall(b"POST /acme/web-component/echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+            # As much as is read before a guest begins.
+            client.sendall(b"80000\r\n" + b"x" * 0x80000 + b"\r\n")
             for text in (b"first", b"second", b"third"):
                 client.sendall(b"%x\r\n%s\r\n" % (len(text), text))
                 heard = b""
                 while text not in heard:
                     part = client.recv(65536)
-                    self.assertTrue(part, heard)
-                    heard += part
+                    self.assertTrue(part, heard[-1000:])
+                    heard = heard[-1000:] + part
             client.sendall(b"0\r\n\r\n")
 
     def test_answers_for_components(self):
         self.assertEqual(self.ask("/acme/web-component/status/418").status, 418)
         self.assertEqual(self.ask("/acme/web-component/").text, "Hello from wasi:http!\n")
-        self.assertIn("x-mine: 7", self.ask("/acme/web-component/fields", headers={"x-mine": "7"}).text)
+        self.assertIn("x-mine=7", self.ask("/acme/web-component/fields", headers={"x-mine": "7"}).text)
         for path in ("error", "nothing", "trap"):
             self.assertGreaterEqual(self.ask(f"/acme/web-component/{path}").status, 500, path)
 

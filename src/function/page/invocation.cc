@@ -60,7 +60,7 @@ std::string_view NameOf(CallReply::End end) {
 
 Result<CallRequest> ReadCall(std::string_view text) {
   const size_t end = text.find('\n');
-  if (end == text.npos || end > kMostCallHead)
+  if (end > kMostCallHead)  // Or nowhere.
     return NoCall("it does not begin with a line of JSON");
   const Json json = Json::parse(text.substr(0, end), nullptr, false);
   if (!json.is_object()) return NoCall("it does not begin with an object of JSON");

@@ -14,11 +14,9 @@ namespace wasmoor::function::page {
 namespace {
 
 using test::SnapshotWith;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::Pair;
 
 // What is sent.
 struct Sent : http::Exchange {

@@ -1,11 +1,11 @@
 #include "function/page/assets.h"
 
 namespace wasmoor::function::page {
+namespace {
 
 // Nothing here makes markup of text: documents are parsed by XMLHttpRequest, which runs nothing of
 // them, and what is told of a call is set as text. The page's policy (page.cc) forbids the rest.
-std::string_view Script() {
-  return R"js("use strict";
+constexpr std::string_view kScript = R"js("use strict";
 (() => {
   const every = 1000, orderEvery = 5;
   const by = (id) => document.getElementById(id);
@@ -266,6 +266,9 @@ std::string_view Script() {
   }
 })();
 )js";
-}
+
+}  // namespace
+
+std::string_view Script() { return kScript; }
 
 }  // namespace wasmoor::function::page

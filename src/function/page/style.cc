@@ -1,9 +1,9 @@
 #include "function/page/assets.h"
 
 namespace wasmoor::function::page {
+namespace {
 
-std::string_view Style() {
-  return R"css(:root {
+constexpr std::string_view kStyle = R"css(:root {
   color-scheme: light dark;
   --ground: #f4f6f8; --panel: #ffffff; --text: #1b2026; --quiet: #59636e; --line: #d8dee4;
   --link: #0b5cad; --good: #16703c; --bad: #b3261e; --warn: #8a5300; --shade: #eaeef2;
@@ -187,7 +187,10 @@ dialog details label { padding-top: 8px; }
   tbody th { max-width: 45vw; }
 }
 )css";
-}
+
+}  // namespace
+
+std::string_view Style() { return kStyle; }
 
 std::string_view Icon() {
   return R"svg(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#0b5cad"/><path d="M2.5 5.5 5 11l3-5 3 5 2.5-5.5" fill="none" stroke="#fff" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"/></svg>

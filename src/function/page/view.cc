@@ -33,19 +33,32 @@ std::string Decoded(std::string_view text) {
   return DecodePercents(plain);
 }
 
-void Set(std::string_view key, std::string value, View* view) {
-  if (key == "q") view->find = std::move(value);
-  if (key == "state") view->state = std::move(value);
-  if (key == "name") view->function = std::move(value);
-  if (key == "sort") view->sort = std::move(value);
-  if (key == "tenant" && !value.empty())
-    view->tenant = value == kNoTenant ? std::string() : std::move(value);
-  if (key == "order" && value == "asc") view->order = Order::kRising;
-  if (key == "order" && value == "desc") view->order = Order::kFalling;
-  if (key != "page") return;
+void SetPage(std::string_view text, View* view) {
   size_t page = 0;
-  const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), page);
-  if (failed == std::errc() && end == value.data() + value.size() && page > 0) view->page = page;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), page);
+  if (failed == std::errc() && end == text.data() + text.size() && page > 0) view->page = page;
+}
+
+void Set(std::string_view key, std::string value, View* view) {
+  if (key == "q") {
+    view->find = std::move(value);
+  } else if (key == "state") {
+    view->state = std::move(value);
+  } else if (key == "name") {
+    view->function = std::move(value);
+  } else if (key == "sort") {
+    view->sort = std::move(value);
+  } else if (key == "tenant") {
+    if (value == kNoTenant) {
+      view->tenant = std::string();
+    } else if (!value.empty()) {
+      view->tenant = std::move(value);
+    }
+  } else if (key == "order" && (value == "asc" || value == "desc")) {
+    view->order = value == "asc" ? Order::kRising : Order::kFalling;
+  } else if (key == "page") {
+    SetPage(value, view);
+  }
 }
 
 template <typename Use>
