@@ -137,7 +137,7 @@ const os::Fd* BodyIn::WaitsFor() {
 
 // ---- BodyOut
 
-void BodyOut::Stream() {
+void BodyOut::PassOn() {
   bool tell = false;
   {
     const std::lock_guard lock(mutex_);

@@ -68,7 +68,7 @@ class BodyOut : public wasi::Stream {
   explicit BodyOut(std::function<void()> there_is) : there_is_(std::move(there_is)) {}
 
   // From now on what is written is to go on at once.
-  void Stream();
+  void PassOn();
   // Nobody reads it any more.
   void Close();
   // All that there is.

@@ -75,7 +75,7 @@ Result<wasm::Exit> CommandRun::RunGuest() {
 
 void CommandRun::Run(Lane& lane) {
   lane_ = &lane;
-  watch_.Begin();
+  watch_.Begin(plan_.until);
   if (!lane.leads()) StepAside();
   result_.exit = RunGuest();
   const Stopwatch::Time time = watch_.End();

@@ -21,6 +21,7 @@ struct CommandPlan {
   wasm::Invocation invocation;
   wasi::LateEnvironment* environment = nullptr;
   const Granted* granted = nullptr;  // Whose directories it gets.
+  Stopwatch::Until until = Stopwatch::Until::kPassed;
 };
 
 // One run of a program, a fresh instance: a core module that is a WASI command, or one of its

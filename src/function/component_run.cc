@@ -45,7 +45,7 @@ std::optional<ReplyHead> ComponentRun::TakeHead() {
 // ---- A stretch, on a lane's thread.
 
 void ComponentRun::Run(Lane& lane) {
-  watch_.Begin();
+  watch_.Begin(plan_.until);
   Step step = request_ != nullptr || MakeRequest() ? Step::kGoOn : Step::kEnd;
   while (step == Step::kGoOn) {
     if (const int signal = stop_signal_; signal != 0) {
@@ -145,7 +145,7 @@ void ComponentRun::Answer() {
     const std::lock_guard lock(mutex_);
     head_ = std::move(head);
   }
-  output_.Stream();
+  output_.PassOn();
   listener_.OnOutput();
 }
 

@@ -27,6 +27,7 @@ class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRu
     std::string target;
     std::vector<wasm::HttpField> fields;
     bool has_body = false;
+    Stopwatch::Until until = Stopwatch::Until::kPassed;
   };
   ComponentRun(Plan plan, Station& station, Listener& listener);
 

@@ -179,7 +179,21 @@ void Request::OnBodyBroken() {
   run_->OnNews();
 }
 
+bool Request::WaitsForTurn() {
+  Workers* const workers = front_.common().WorkersFor(*function_);
+  if (waits_for_turn_ || workers == nullptr) return waits_for_turn_;
+  waits_for_turn_ = !workers->HasTurn(function_, front_.station(), [weak = weak_from_this()] {
+    const std::shared_ptr<Request> self = weak.lock();
+    if (self == nullptr || self->exchange_ == nullptr || self->answered_) return;
+    self->waits_for_turn_ = false;
+    self->Ask();
+    self->Flush();
+  });
+  return waits_for_turn_;
+}
+
 void Request::Ask() {
+  if (WaitsForTurn()) return SetDeadline();
   ticket_.emplace(
       *entry_->second.tenant,
       function::Ask{.millicores = allowance_.millicores, .memory_bytes = allowance_.memory_bytes},
@@ -341,7 +355,7 @@ void Request::StreamSoon() {
   constexpr std::chrono::seconds kWhole{1};
   streaming_ = front_.loop().After(kWhole, [weak = weak_from_this()] {
     const std::shared_ptr<Request> self = weak.lock();
-    if (self != nullptr && !self->ended_) self->run_->output().Stream();
+    if (self != nullptr && !self->ended_) self->run_->output().PassOn();
   });
 }
 

@@ -48,6 +48,7 @@ class Request final : public std::enable_shared_from_this<Request>,
   void Use(Front::Named& entry, size_t named);
   uint64_t MostOfBody() const;
   void RefuseBody();
+  bool WaitsForTurn();
   void Ask();
   void OnAdmitted() override;
   void OnRefused(const Verdict& verdict) override;
@@ -72,7 +73,8 @@ class Request final : public std::enable_shared_from_this<Request>,
   bool AnswerBegin(bool ended);
   void AnswerWith(const ReplyHead& head);
   void AnswerEnd();
-  void AnswerFailure(End end, unsigned status, std::string problem, std::string backtrace = {});
+  void AnswerFailure(End end, unsigned status, std::string_view problem,
+                     std::string_view backtrace = {});
   void AddUsage(std::vector<http::Field>* fields);
   void Refuse(unsigned status, std::string_view text, std::string_view retry_after = {});
   void RefuseFor(const Error& error);
@@ -108,7 +110,8 @@ class Request final : public std::enable_shared_from_this<Request>,
   unsigned status_ = 0;
   bool answered_ = false, ended_ = false, timed_out_ = false, cold_ = false, aside_ = false;
   bool accounted_ = false;
-  bool told_ = false;  // The client has the whole of the response; the guest may go on.
+  bool waits_for_turn_ = false;  // With a worker that has enough at hand.
+  bool told_ = false;            // The client has the whole of the response; the guest may go on.
   std::string usage_text_;
   std::vector<std::pair<std::string, std::string>> wasmbox_fields_;
 };

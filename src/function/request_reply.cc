@@ -132,7 +132,8 @@ void Request::AnswerEnd() {
 }
 
 // What it has written until then is not kept back: it may say why.
-void Request::AnswerFailure(End end, unsigned status, std::string problem, std::string backtrace) {
+void Request::AnswerFailure(End end, unsigned status, std::string_view problem,
+                            std::string_view backtrace) {
   if (answered_) {
     Write(unsent_);
     exchange_->Abort();

@@ -13,9 +13,10 @@ std::chrono::nanoseconds OwnTime() {
 
 }  // namespace
 
-void Stopwatch::Begin() {
+void Stopwatch::Begin(Until until) {
   began_ = std::chrono::steady_clock::now();
   measured_.reset();
+  if (until == Until::kTaken) measured_ = OwnTime();
   before_ = {};
 }
 

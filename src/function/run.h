@@ -76,9 +76,14 @@ class Run : public Job {
 // What the guest's thread has taken, since it began a stretch of its run.
 class Stopwatch {
  public:
-  void Begin();
-  // At a tick. What was taken before the first counts as it passed, since most runs are over before
-  // that, and asking the kernel costs as much as a part of them.
+  // What is counted before the first tick.
+  enum class Until : uint8_t {
+    kPassed,  // All that passed, since most runs are over before, and asking the kernel costs a
+              // part of them.
+    kTaken,  // For who is not alone on its CPU: a worker, which shares it with its server.
+  };
+  void Begin(Until until = Until::kPassed);
+  // At a tick.
   std::chrono::nanoseconds Look();
   // At the end.
   struct Time {

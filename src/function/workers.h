@@ -31,6 +31,12 @@ class Workers {
                                       ComponentRun::Plan plan, Station& station,
                                       Run::Listener& listener) = 0;
 
+  // May a request for the function ask to be admitted now? As many as a worker has at hand begin
+  // at once, and others wait outside of the queue, as they would be unread yet if they ran here. Of
+  // those `then` is called when it is their turn. On the station's loop.
+  virtual bool HasTurn(const std::shared_ptr<const Ready>& function, Station& station,
+                       std::function<void()> then) = 0;
+
   // A function is another from now on, or gone: what was in force is needed no more.
   virtual void Forget(const std::string& function) = 0;
 

@@ -78,10 +78,10 @@ struct ServerSettings {
   double queue_factor = 4;  // What waits may ask for as much as can run, so many times over.
   Groups groups = Groups::kAuto;
   Isolation isolation = Isolation::kThread;
-  uint32_t workers = 64;  // Processes of functions, at once.
+  uint32_t workers = 64;                          // Processes of functions, at once.
   std::chrono::milliseconds worker_idle{60'000};  // After so long without a request they end.
-  bool jail = true;                         // Of the threads that guests run on.
-  std::chrono::milliseconds grace{25'000};  // What runs at SIGTERM has to end.
+  bool jail = true;                               // Of the threads that guests run on.
+  std::chrono::milliseconds grace{25'000};        // What runs at SIGTERM has to end.
   enum class AccessLog : uint8_t { kNone, kFailures, kAll } access_log = AccessLog::kFailures;
 
   std::optional<QueueProxy> queue_proxy;

@@ -6,7 +6,8 @@ namespace wasmoor::seccomp {
 
 // What runs below the filter.
 enum class GuestKind : uint8_t {
-  // A core module with our WASI, or a component of wasi:cli with the engine's, that is one thread of
+  // A core module with our WASI, or a component of wasi:cli with the engine's, that is one thread
+  // of
   // a process of many: what concerns the process is not its business.
   kThread,
   // Components behind an HTTP server of ours that is one thread of such a process, and the threads

@@ -87,9 +87,9 @@ class Cache {
                                     Policy policy) const;
 
   // The entry that Find would load, verified and open, to be handed to another process of this
-  // executable, which may open no file; not valid if there is none. There, LoadHanded loads it: from
-  // nobody but a process of this one's own user that is trusted as much as this one itself, for what
-  // is in it is native code. kDataLoss: it is none, or of another engine.
+  // executable, which may open no file; not valid if there is none. There, LoadHanded loads it:
+  // from nobody but a process of this one's own user that is trusted as much as this one itself,
+  // for what is in it is native code. kDataLoss: it is none, or of another engine.
   Result<os::Fd> OpenToHand(const Engine& engine, const ModuleHash& module, Policy policy) const;
   static Result<std::shared_ptr<const Module>> LoadHanded(const Engine& engine, os::Fd entry);
 

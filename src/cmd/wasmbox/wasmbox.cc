@@ -20,7 +20,7 @@ class ServeBox : public Command {
   Result<int> Run() override { return ServeFunctions(options_); }
 
  private:
-  std::string functions_, config_, cache_directory_;
+  std::string functions_, config_, cache_directory_, isolate_;
   std::vector<std::string> set_, admin_;
   FunctionServerOptions options_;
 };
@@ -38,6 +38,11 @@ void ServeBox::Configure(Options& options) {
   options.Repeated("--set", set_, "KEY=VALUE", "A setting of that file; counts for most");
   options.Repeated("--admin", admin_, "ADDRESS",
                    "Where the operator's page is; who reaches it may call every function");
+  options
+      .Value("--isolate", isolate_, "MODE",
+             "Whether tenants' functions share a process, or each tenant's have one of their own; "
+             "thread")
+      .OneOf([]() -> Words { return {"thread", "process"}; });
   options.Value("--cache-dir", cache_directory_, "DIR", "Folder of the compiled functions")
       .Complete(Completes::kDirectories);
   options.ExitStatus("0", "It was told to end, and has");
@@ -55,6 +60,9 @@ Status ServeBox::Check() {
   TRY(ReadWasmboxEnvironment(get, warn, &options_));
   if (!functions_.empty()) settings.functions = functions_;
   if (!admin_.empty()) settings.admin = admin_;
+  if (!isolate_.empty()) {
+    TRY_AS(SetFunctionSetting("isolate", settings::Text{isolate_}, &settings), "--isolate");
+  }
   for (const std::string& one : set_) TRY(SetFunctionSettingText(one, &settings));
   settings.functions = std::filesystem::absolute(settings.functions).string();
   options_.engine = Engines().front();

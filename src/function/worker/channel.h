@@ -36,14 +36,14 @@ enum class Say : uint16_t {
   kStop,       // End it, by this signal.
   kTaken,      // The output that was sent has gone on: there is room for more.
   // ---- And the worker's.
-  kAside,    // It has a thread of its own.
-  kWanted,   // It can take more of the body.
-  kHead,     // Of a component's response.
-  kOutput,   // A part of it.
-  kWhole,    // The output's end, of a component that may go on.
-  kBroken,   // The same, of one that broke off.
-  kResult,   // A part of what the function returned, before kEnd.
-  kEnd,      // How it ended. Nothing follows.
+  kAside,   // It has a thread of its own.
+  kWanted,  // It can take more of the body.
+  kHead,    // Of a component's response.
+  kOutput,  // A part of it.
+  kWhole,   // The output's end, of a component that may go on.
+  kBroken,  // The same, of one that broke off.
+  kResult,  // A part of what the function returned, before kEnd.
+  kEnd,     // How it ended. Nothing follows.
 };
 
 // What follows a part of a body: another one at once, or when it is wanted, or nothing.

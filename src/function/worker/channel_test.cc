@@ -26,8 +26,8 @@ struct Heard {
 class Ear : public Channel::Listener {
  public:
   Status OnFrame(Frame& frame) override {
-    heard.push_back({frame.say, frame.number, std::string(frame.payload),
-                     std::move(frame.descriptor)});
+    heard.push_back(
+        {frame.say, frame.number, std::string(frame.payload), std::move(frame.descriptor)});
     if (refuses) return Fail(Code::kDataLoss, "nonsense");
     return {};
   }
@@ -41,7 +41,7 @@ class Ear : public Channel::Listener {
 class ChannelTest : public testing::Test {
  protected:
   void SetUp() override {
-    loop_ = ASSERT_OK(loop::Loop::Create());
+    loop_ = test::Must(loop::Loop::Create());
     std::array<int, 2> ends = {-1, -1};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
     near_end_ = os::Fd(ends[0]);
@@ -105,8 +105,7 @@ TEST_F(ChannelTest, SendsWhatIsSaidInOneRoundTogether) {
 
 TEST_F(ChannelTest, TakesDescriptorsToTheFramesTheyCameWith) {
   const auto sender = Open(near_end_, near_ear_);
-  const auto receiver =
-      Open(far_end_, far_ear_, 1 << 20, Channel::Descriptors::kTaken);
+  const auto receiver = Open(far_end_, far_ear_, 1 << 20, Channel::Descriptors::kTaken);
   std::array<int, 2> pipes = {-1, -1};
   ASSERT_EQ(::pipe2(pipes.data(), O_CLOEXEC), 0);
   const os::Fd reading(pipes[0]);

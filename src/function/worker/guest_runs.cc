@@ -53,7 +53,8 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
                      .arguments = std::move(order.arguments),
                      .invocation = std::move(order.invocation),
                      .environment = this,
-                     .granted = function_->served.ready->granted.get()};
+                     .granted = function_->served.ready->granted.get(),
+                     .until = Stopwatch::Until::kTaken};
     Run::Listener& listener = *this;
     run_ = std::make_shared<CommandRun>(std::move(plan), all_.station_, listener);
   }
@@ -66,7 +67,8 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
                             .method = order.method,
                             .target = std::string(order.target),
                             .fields = order.fields,
-                            .has_body = order.has_body};
+                            .has_body = order.has_body,
+                            .until = Stopwatch::Until::kTaken};
     Run::Listener& listener = *this;
     run_ = std::make_shared<ComponentRun>(std::move(plan), all_.station_, listener);
   }
@@ -164,7 +166,7 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
     if (streaming_.pending()) return;
     streaming_ = all_.station_.loop().After(kWhole, [weak = weak_from_this()] {
       const std::shared_ptr<GuestRun> self = weak.lock();
-      if (self != nullptr && !self->ended_) self->run_->output().Stream();
+      if (self != nullptr && !self->ended_) self->run_->output().PassOn();
     });
   }
 

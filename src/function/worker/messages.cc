@@ -81,9 +81,8 @@ bool IsFieldName(std::string_view name) {
 
 bool IsFieldValue(std::string_view value) {
   constexpr unsigned char kSpace = 0x20, kDelete = 0x7f;
-  return std::all_of(value.begin(), value.end(), [](unsigned char c) {
-    return (c >= kSpace && c != kDelete) || c == '\t';
-  });
+  return std::all_of(value.begin(), value.end(),
+                     [](unsigned char c) { return (c >= kSpace && c != kDelete) || c == '\t'; });
 }
 
 }  // namespace

@@ -153,8 +153,12 @@ TEST(MessagesTest, TellsAFunctionAndItsDirectories) {
 }
 
 TEST(MessagesTest, TellsHowAWorkerIsToBe) {
-  WorkerSetup setup{.key = "acme/", .guests = 7, .memory_bytes = 1 << 30, .groups = Groups::kOff,
-                    .jail = false, .asks_others = true};
+  WorkerSetup setup{.key = "acme/",
+                    .guests = 7,
+                    .memory_bytes = 1 << 30,
+                    .groups = Groups::kOff,
+                    .jail = false,
+                    .asks_others = true};
   setup.features.gc = false;
   std::string bytes;
   Write(setup, &bytes);

@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace wasmoor::function {
+namespace {
+
+// Of one loop's requests, for all of its workers together: enough that they go by few system calls.
+constexpr uint32_t kMostAtHand = 16;
+
+}  // namespace
 
 // A connection, and what runs at its other end.
 class Outlet::Link final : public Channel::Listener {
@@ -47,9 +53,9 @@ class Outlet::Link final : public Channel::Listener {
     outlet_.source_.OnLost(worker_, why, runs.size());
     outlet_.ForgetLink(*this);
     for (const auto& [number, run] : runs) {
-      run->EndWithout(Error(
-          Code::kInternal, fmt::format("the process that it ran in ({}) has ended{}{}", pid_,
-                                       why.empty() ? "" : ": ", why)));
+      run->EndWithout(
+          Error(Code::kInternal, fmt::format("the process that it ran in ({}) has ended{}{}", pid_,
+                                             why.empty() ? "" : ": ", why)));
     }
     outlet_.Gone(*this);
   }
@@ -89,8 +95,39 @@ Outlet::Outlet(size_t index, Station& station, Source& source)
 
 Outlet::~Outlet() = default;
 
+bool Outlet::HasRoom(const Turns& turns) const {
+  return turns.under_way < std::max(kMostAtHand / std::max(at_work_, 1u), 1u);
+}
+
+bool Outlet::HasTurn(const std::shared_ptr<const Ready>& function, std::function<void()> then) {
+  const auto found = turns_.find(function.get());
+  if (found == turns_.end() || HasRoom(found->second)) return true;
+  found->second.waiting.push_back(std::move(then));
+  return false;
+}
+
+void Outlet::Passed(const std::shared_ptr<const Ready>& function) {
+  const auto found = turns_.find(function.get());
+  if (found == turns_.end()) return;
+  if (--found->second.under_way == 0) --at_work_;
+  // Who is called may begin, or be refused, and then the next one has its turn.
+  for (auto turns = found;
+       turns != turns_.end() && HasRoom(turns->second) && !turns->second.waiting.empty();
+       turns = turns_.find(function.get())) {
+    const std::function<void()> then = std::move(turns->second.waiting.front());
+    turns->second.waiting.pop_front();
+    then();
+  }
+  const auto left = turns_.find(function.get());
+  if (left != turns_.end() && left->second.under_way == 0 && left->second.waiting.empty())
+    turns_.erase(left);
+}
+
 void Outlet::Begin(std::shared_ptr<RemoteRun> run) {
   const Ready* const key = run->function().get();
+  Turns& turns = turns_[key];
+  if (turns.function == nullptr) turns.function = run->function();
+  if (turns.under_way++ == 0) ++at_work_;
   if (const auto known = known_.find(key); known != known_.end())
     return known->second.link->Begin(std::move(run), known->second.number);
   Waiting& waiting = waiting_[key];
@@ -104,8 +141,8 @@ bool Outlet::Withdraw(const RemoteRun& run) {
   const auto waiting = waiting_.find(run.function().get());
   if (waiting == waiting_.end()) return false;
   auto& runs = waiting->second.runs;
-  const auto found = std::find_if(runs.begin(), runs.end(),
-                                  [&](const auto& one) { return one.get() == &run; });
+  const auto found =
+      std::find_if(runs.begin(), runs.end(), [&](const auto& one) { return one.get() == &run; });
   if (found == runs.end()) return false;
   // The answer that it has asked for comes nevertheless.
   runs.erase(found);

@@ -48,6 +48,11 @@ class Outlet {
   Outlet& operator=(const Outlet&) = delete;
   ~Outlet();
 
+  // As of Workers.
+  bool HasTurn(const std::shared_ptr<const Ready>& function, std::function<void()> then);
+  // It is short no more: has ended, or got a thread of its own.
+  void Passed(const std::shared_ptr<const Ready>& function);
+
   void Begin(std::shared_ptr<RemoteRun> run);
   bool Withdraw(const RemoteRun& run);  // Of what has no worker yet; false: it is none of that.
   void Lose(const Channel& channel, std::string why);
@@ -71,6 +76,13 @@ class Outlet {
     std::shared_ptr<const Ready> function;
     std::deque<std::shared_ptr<RemoteRun>> runs;
   };
+  // Of a function: what has begun and is short so far, and who waits for the like.
+  struct Turns {
+    std::shared_ptr<const Ready> function;
+    uint32_t under_way = 0;
+    std::deque<std::function<void()>> waiting;
+  };
+  bool HasRoom(const Turns& turns) const;
   void ForgetLink(const Link& link);
   std::shared_ptr<Link> HoldOf(const Link& link) const;
   void Gone(Link& link);
@@ -80,6 +92,8 @@ class Outlet {
   Source& source_;
   std::unordered_map<const Ready*, Known> known_;
   std::unordered_map<const Ready*, Waiting> waiting_;
+  std::unordered_map<const Ready*, Turns> turns_;
+  uint32_t at_work_ = 0;  // Of turns_, those that have something under way.
   std::vector<std::shared_ptr<Link>> links_;
 };
 

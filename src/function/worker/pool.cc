@@ -269,7 +269,8 @@ void WorkerPool::LookForIdle() {
   }
   std::erase_if(slots_, [&](const auto& one) {
     const Slot& slot = one.second;
-    return slot.worker == nullptr && slot.wanted.empty() && now >= slot.not_before.time_since_epoch();
+    return slot.worker == nullptr && slot.wanted.empty() &&
+           now >= slot.not_before.time_since_epoch();
   });
   idle_ = parts_.keeper.After(kLookEvery, [this] { LookForIdle(); });
 }
@@ -307,7 +308,7 @@ void WorkerPool::OnEnded(WorkerProcess& worker, const std::string& how) {
   // It would be so again, and who waits should know.
   if (!worker.was_ready() && slot != slots_.end()) {
     Refuse(slot->second, Error(Code::kInternal, fmt::format("the worker that is to run it {}",
-                                                             how.empty() ? "has ended" : how)));
+                                                            how.empty() ? "has ended" : how)));
   }
   parts_.keeper.Post([held = std::shared_ptr<WorkerProcess>(std::move(ended))] {});
   SweepGroups();

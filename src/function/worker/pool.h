@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "function/workers.h"
 #include "function/worker/outlet.h"
 #include "function/worker/process.h"
+#include "function/workers.h"
 
 namespace wasmoor::function {
 
@@ -27,6 +27,10 @@ class WorkerPool final : public Workers, private Outlet::Source, private WorkerP
                               Station& station, Run::Listener& listener) override;
   std::shared_ptr<Run> NewRun(std::shared_ptr<const Ready> function, ComponentRun::Plan plan,
                               Station& station, Run::Listener& listener) override;
+  bool HasTurn(const std::shared_ptr<const Ready>& function, Station& station,
+               std::function<void()> then) override {
+    return OutletOf(station).HasTurn(function, std::move(then));
+  }
   void Forget(const std::string& function) override;
   Counts counts() const override;
 

@@ -60,8 +60,8 @@ bool WorkerRights::Cover(const Granted& granted) const {
   return std::all_of(granted.preopens.begin(), granted.preopens.end(), [&](const auto& one) {
     const auto status = os::Stat(one.directory);
     return status && std::any_of(trees_.begin(), trees_.end(), [&](const Tree& tree) {
-             const bool suffices = tree.access == wasi::Access::kReadWrite ||
-                                   one.access == wasi::Access::kReadOnly;
+             const bool suffices =
+                 tree.access == wasi::Access::kReadWrite || one.access == wasi::Access::kReadOnly;
              return suffices && tree.device == status->st_dev && tree.inode == status->st_ino;
            });
   });
@@ -81,8 +81,7 @@ Status WorkerRights::Add(const Granted& granted) {
 
 // ---- Its start and end.
 
-Result<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Parts& parts,
-                                                            WorkerNumber number,
+Result<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Parts& parts, WorkerNumber number,
                                                             WorkerRights rights,
                                                             const WorkerSetup& setup) {
   std::unique_ptr<WorkerProcess> worker(
@@ -143,6 +142,7 @@ WorkerProcess::~WorkerProcess() {
   // One that was told to end has a moment.
   constexpr std::chrono::milliseconds kPause{1};
   const auto until = std::chrono::steady_clock::now() + kPatience;
+  if (!told_to_end_) ::kill(pid_, SIGKILL);
   control_.reset();
   int status = 0;
   while (::waitpid(pid_, &status, WNOHANG) == 0) {
@@ -212,10 +212,11 @@ Result<std::optional<uint64_t>> WorkerProcess::NumberOf(
 }
 
 Status WorkerProcess::Tell(const Ready& function, uint64_t number) {
-  os::Fd code = TRY(
-      parts_.cache.OpenToHand(parts_.engine, function.hash, wasm::Cache::Policy::kFastest));
+  os::Fd code =
+      TRY(parts_.cache.OpenToHand(parts_.engine, function.hash, wasm::Cache::Policy::kFastest));
   if (!code.valid())
-    return Fail(Code::kUnavailable, "its code is not in the cache any more, where workers have it from");
+    return Fail(Code::kUnavailable,
+                "its code is not in the cache any more, where workers have it from");
   for (const wasi::Preopen& one : function.granted->preopens) {
     Write(one, control_->Begin(Say::kDirectory, number));
     control_->End(TRY(os::Duplicate(one.directory)));
@@ -304,8 +305,10 @@ Status WorkerProcess::OnAnswer(const Frame& frame) {
 
 void WorkerProcess::OnClosed(const Error& why) {
   // Its end is told of by its process.
-  if (why.code() != Code::kUnavailable) Kill(why.message());
-  else if (state_ != State::kEnded && !told_to_end_) Kill("");
+  if (why.code() != Code::kUnavailable)
+    Kill(why.message());
+  else if (state_ != State::kEnded && !told_to_end_)
+    Kill("");
 }
 
 void WorkerProcess::ReadLines() {

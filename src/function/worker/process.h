@@ -95,8 +95,8 @@ class WorkerProcess final : private Channel::Listener {
 
   // From now on it is given nothing. Ends when it is told to.
   void Retire() { state_ = State::kGoing; }
-  void End();                     // It is to end: nothing runs there. Killed after a moment.
-  void Kill(std::string why);     // `why`: what it has done.
+  void End();                  // It is to end: nothing runs there. Killed after a moment.
+  void Kill(std::string why);  // `why`: what it has done.
 
  private:
   struct Function {

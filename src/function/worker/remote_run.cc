@@ -35,14 +35,28 @@ std::optional<ReplyHead> RemoteRun::TakeHead() { return std::exchange(head_, std
 void RemoteRun::Begin() {
   // Whatever the worker says: its time is counted here.
   listener_.OnWait();
+  is_short_ = true;
   outlet_.Begin(shared_from_this());
 }
 
-bool RemoteRun::TakeBack() { return channel_ == nullptr && outlet_.Withdraw(*this); }
+bool RemoteRun::TakeBack() {
+  if (channel_ != nullptr || !outlet_.Withdraw(*this)) return false;
+  is_short_ = false;
+  // Whoever calls may be in the middle of something.
+  station_.loop().Post([&outlet = outlet_, function = function_] { outlet.Passed(function); });
+  return true;
+}
+
+// Whoever has its turn then begins before this returns.
+void RemoteRun::Pass() {
+  if (!std::exchange(is_short_, false)) return;
+  outlet_.Passed(function_);
+}
 
 void RemoteRun::Stop(int signal) {
   if (channel_ == nullptr) return;
-  channel_->Send(Say::kStop, number_, std::string_view(reinterpret_cast<char*>(&signal), sizeof signal));
+  channel_->Send(Say::kStop, number_,
+                 std::string_view(reinterpret_cast<char*>(&signal), sizeof signal));
   if (patience_.pending()) return;
   patience_ = station_.loop().After(kPatience, [weak = weak_from_this()] {
     const std::shared_ptr<RemoteRun> self = weak.lock();
@@ -79,7 +93,9 @@ void RemoteRun::BeginAt(Channel& channel, WorkerUse& use, uint64_t number, uint6
 void RemoteRun::SendInput() {
   if (!wanted_ || input_over_) return;
   const BodyIn::Part part = input_.TakeAll();
-  const InputEnd end = part.broken ? InputEnd::kBroken : part.ended ? InputEnd::kEnded : InputEnd::kMore;
+  const InputEnd end = part.broken  ? InputEnd::kBroken
+                       : part.ended ? InputEnd::kEnded
+                                    : InputEnd::kMore;
   input_over_ = end != InputEnd::kMore;
   if (part.bytes.empty() && !input_over_) return;
   std::string_view left = part.bytes;
@@ -102,7 +118,10 @@ void RemoteRun::SendTaken() {
 
 Status RemoteRun::OnFrame(const Frame& frame) {
   switch (frame.say) {
-    case Say::kAside: listener_.OnAside(); return {};
+    case Say::kAside:
+      listener_.OnAside();
+      Pass();
+      return {};
     case Say::kWanted: {
       if (wanted_) return Nonsense("it wants what it has asked for already");
       wanted_ = true;
@@ -115,7 +134,7 @@ Status RemoteRun::OnFrame(const Frame& frame) {
         return Nonsense("a head that nobody expects");
       head_ = ReadHead(frame.payload);
       if (!head_) return Nonsense("a head that is none");
-      output_.Stream();
+      output_.PassOn();
       listener_.OnOutput();
       return {};
     }
@@ -135,7 +154,7 @@ Status RemoteRun::OnFrame(const Frame& frame) {
 Status RemoteRun::OnOutput(std::string_view part) {
   if (owes_taken_ || has_ended_output_) return Nonsense("output before it may send it");
   owes_taken_ = true;
-  output_.Stream();
+  output_.PassOn();
   output_.Put(part);
   SendTaken();
   return {};
@@ -175,6 +194,7 @@ Status RemoteRun::OnEnd(const Frame& frame) {
   if (size > 0) output_.Put(all.substr(0, size));
   Leave();
   listener_.Ended();
+  Pass();
   return {};
 }
 
@@ -187,6 +207,7 @@ void RemoteRun::EndWithout(Error why) {
   if (began_ != Clock::time_point()) result_.wall_time = Clock::now() - began_;
   Leave();
   listener_.Ended();
+  Pass();
 }
 
 void RemoteRun::Leave() {

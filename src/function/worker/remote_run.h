@@ -59,6 +59,7 @@ class RemoteRun final : public Run, public std::enable_shared_from_this<RemoteRu
   Status OnOutput(std::string_view part);
   Status OnOutputEnd(BodyOut::State how);
   const Allowance& allowance() const;
+  void Pass();
   void Leave();
 
   const std::shared_ptr<const Ready> function_;
@@ -69,6 +70,7 @@ class RemoteRun final : public Run, public std::enable_shared_from_this<RemoteRu
   uint64_t number_ = 0;
   Clock::time_point began_;
   std::optional<ReplyHead> head_;
+  bool is_short_ = false;  // So far: the outlet counts it among those.
   bool has_head_ = false, has_ended_output_ = false;
   std::string results_;
   bool wanted_ = true;       // The worker takes more input.

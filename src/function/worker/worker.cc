@@ -206,11 +206,10 @@ void Worker::OnClosed(const Error&) {
 }
 
 void Worker::WaitForGuests() {
-  const bool idle = std::all_of(runs_.begin(), runs_.end(),
-                                [](const auto& one) { return one->idle(); });
+  const bool idle =
+      std::all_of(runs_.begin(), runs_.end(), [](const auto& one) { return one->idle(); });
   if (idle) return keeper_->Stop();
-  waiting_ =
-      lanes_->stations().front()->loop().After(kLookEvery, [this] { WaitForGuests(); });
+  waiting_ = lanes_->stations().front()->loop().After(kLookEvery, [this] { WaitForGuests(); });
 }
 
 // ---- How it comes to be.
@@ -234,8 +233,8 @@ Status Worker::Prepare(const WorkerSetup& setup) {
 Status Worker::MakeSeats(Groups groups) {
   if (groups == Groups::kOff) return {};
   const auto root = cgroup::Root::Detect();
-  auto threads = root ? cgroup::PrepareThreads(*root)
-                      : Result<cgroup::Root>(tl::unexpected(root.error()));
+  auto threads =
+      root ? cgroup::PrepareThreads(*root) : Result<cgroup::Root>(tl::unexpected(root.error()));
   auto made = threads ? cgroup::Seats::Make(*threads, kWorkerSeats)
                       : Result<cgroup::Seats>(tl::unexpected(std::move(threads).error()));
   if (made) {
@@ -275,7 +274,8 @@ Status Worker::LimitMemory(const WorkerSetup& setup) const {
   const auto bytes = TRY(os::ReadAll(*file, 4096));
   std::string_view left(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   constexpr int kDataField = 5;  // proc(5), statm: counted from 0, in pages.
-  for (int i = 0; i < kDataField; ++i) left.remove_prefix(std::min(left.find(' '), left.size() - 1) + 1);
+  for (int i = 0; i < kDataField; ++i)
+    left.remove_prefix(std::min(left.find(' '), left.size() - 1) + 1);
   const uint64_t pages = std::strtoull(std::string(left).c_str(), nullptr, 10);
   const uint64_t now = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const uint64_t stacks = uint64_t{setup.guests} * ((1 << 20) + kOwnStack);

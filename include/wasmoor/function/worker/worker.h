@@ -14,8 +14,8 @@
 // function that has none. It is this very executable, started again, with no right but to run what
 // the server gives it: code from the server's cache and the directories that were granted, all as
 // descriptors. The server reads, admits, limits and answers requests as ever; only their guests run
-// elsewhere. A worker is not trusted: what it says is checked, and one that talks nonsense, or dies,
-// takes what runs in it along and nobody else's.
+// elsewhere. A worker is not trusted: what it says is checked, and one that talks nonsense, or
+// dies, takes what runs in it along and nobody else's.
 namespace wasmoor::function {
 
 // What the engines of a server and of its workers are made with, which so have the same code.
