@@ -201,7 +201,10 @@ void Request::Ask() {
   const Verdict verdict = front_.common().admission().Enter(*ticket_);
   switch (verdict.outcome) {
     case Outcome::kAdmitted: return Begin();
-    case Outcome::kQueued: return SetDeadline();
+    case Outcome::kQueued:
+      if (Workers* const workers = front_.common().WorkersFor(*function_))
+        workers->OnQueued(function_, front_.station());
+      return SetDeadline();
     case Outcome::kRefusedFull:
     case Outcome::kNeverFits: return Turn(verdict);
   }

@@ -37,6 +37,10 @@ class Workers {
   virtual bool HasTurn(const std::shared_ptr<const Ready>& function, Station& station,
                        std::function<void()> then) = 0;
 
+  // One has asked, and was queued: while short ones run, those after it wait for them and do not
+  // ask, since the queue is for what will not be over in a moment.
+  virtual void OnQueued(const std::shared_ptr<const Ready>& function, Station& station) = 0;
+
   // A function is another from now on, or gone: what was in force is needed no more.
   virtual void Forget(const std::string& function) = 0;
 

@@ -47,6 +47,16 @@ TEST_F(LoopTest, CallsAgainUntilEverythingIsRead) {
   EXPECT_EQ(read, "abc");
 }
 
+TEST_F(LoopTest, MakesADescriptorNonBlocking) {
+  std::array<int, 2> ends;
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const os::Fd reader(ends[0]), writer(ends[1]);
+  const Source source = std::move(*loop_->Watch(reader));
+  char one = 0;
+  EXPECT_EQ(::read(reader.get(), &one, 1), -1);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
 TEST_F(LoopTest, TellsOfTheEndOfAPipe) {
   Pipe pipe;
   Source source = std::move(*loop_->Watch(pipe.reader));

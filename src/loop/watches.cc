@@ -1,5 +1,7 @@
 #include "loop/watches.h"
 
+#include <sys/ioctl.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -33,6 +35,13 @@ Result<std::shared_ptr<Watched>> Watches::Add(int descriptor) {
   event.data.u64 = key;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0)
     return FailErrno(errno, "wait for descriptor {}", descriptor);
+  // Who is told that something is there may be told too late.
+  int on = 1;
+  if (::ioctl(descriptor, FIONBIO, &on) != 0) {
+    const int failed = errno;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+    return FailErrno(failed, "make descriptor {} non-blocking", descriptor);
+  }
   free_.pop_back();
   auto watch = std::make_shared<Watched>(shared_from_this(), descriptor, key);
   place.watch = watch.get();

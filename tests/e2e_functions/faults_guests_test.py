@@ -19,8 +19,7 @@ import time
 import unittest
 
 from case import Case, Paths, main, metric
-from checks import ask
-from server import PATIENCE, Server, free_port, until
+from server import PATIENCE, free_port, until
 
 NEW = "0: stream\n1: stream\n2: stream\n"  # What `descriptors` says, in the place of `hello`.
 NATIVE = pathlib.Path("/bin/true")

@@ -2,8 +2,8 @@
 
     page_test.py BIN GUESTS PICTURE [TEST...]
 
-BIN is a folder with wasmoor, GUESTS that of the guests of tests; PICTURE is where a picture of the page is left. Ends with
-status 77 where there is no Chromium.
+BIN is a folder with wasmoor, GUESTS that of the guests of tests; PICTURE is where a picture of the page is left. Ends
+with status 77 where there is no Chromium.
 """
 
 import http.client
@@ -42,10 +42,14 @@ def module_that_traps_in(name):
         return leb(len(text.encode())) + text.encode()
 
     names = b"\x02" + b"\x00" + word(name) + b"\x01" + word("_start")
-    return (b"\0asm\1\0\0\0" + section(1, b"\x01\x60\x00\x00") + section(3, b"\x02\x00\x00") + section(5, b"\x01\x00\x01")
-            + section(7, b"\x02" + word("_start") + b"\x00\x01" + word("memory") + b"\x02\x00")
-            + section(10, b"\x02" + b"\x03\x00\x00\x0b" + b"\x04\x00\x10\x00\x0b")
-            + section(0, word("name") + b"\x01" + leb(len(names)) + names))
+    parts = (
+        section(1, b"\x01\x60\x00\x00"),  # One type: nothing, and nothing back.
+        section(3, b"\x02\x00\x00"),
+        section(5, b"\x01\x00\x01"),
+        section(7, b"\x02" + word("_start") + b"\x00\x01" + word("memory") + b"\x02\x00"),
+        section(10, b"\x02" + b"\x03\x00\x00\x0b" + b"\x04\x00\x10\x00\x0b"),
+        section(0, word("name") + b"\x01" + leb(len(names)) + names))
+    return b"\0asm\1\0\0\0" + b"".join(parts)
 
 
 class PageCase(Case):
@@ -120,7 +124,8 @@ class PageTest(PageCase):
     def test_shows_functions_and_tenants(self):
         self.go()
         for name in ("hello", "acme/hello", "moor/sieve"):
-            self.assertEqual(self.browser.ask(f"""document.querySelector('tr[data-key="{name}"] th a').innerText"""), name)
+            shown = self.browser.ask(f"""document.querySelector('tr[data-key="{name}"] th a').innerText""")
+            self.assertEqual(shown, name)
         self.go("/tenants")
         names = self.browser.ask("[...document.querySelectorAll('tbody th')].map((one) => one.innerText)")
         self.assertEqual(sorted(names), ["(none)", "acme", "moor"])
@@ -291,7 +296,8 @@ class PageTest(PageCase):
                      f"/failures?name={TEXT}"):
             self.go(path)
             self.browser.until("document.getElementById('told').innerText.startsWith('live')")
-            self.assertEqual(self.browser.ask("document.querySelectorAll('script:not([src]), img, svg[onload]').length"), 0)
+            others = "document.querySelectorAll('script:not([src]), img, svg[onload]').length"
+            self.assertEqual(self.browser.ask(others), 0)
             self.browser.settle(1.5)
             self.fine()
         self.go("/function?name=evil")
@@ -333,11 +339,13 @@ class PageTest(PageCase):
                 call = json.dumps('{"method":"GET","target":"/moor/hello"}\n')
                 for options in ("mode: 'no-cors'", "headers: {'wasmoor-page': 'call'}",
                                 "mode: 'no-cors', headers: {'wasmoor-page': 'call'}"):
-                    told = self.browser.ask(f"""fetch("http://{self.admin}/invoke", {{method: "POST", body: {call}, {options}}})
-                        .then((reply) => reply.type, (error) => "refused")""")
+                    told = self.browser.ask(f"""
+                        fetch("http://{self.admin}/invoke", {{method: "POST", body: {call}, {options}}})
+                            .then((reply) => reply.type, () => "refused")""")
                     self.assertIn(told, ("opaque", "refused"), options)
-                self.assertEqual(self.browser.ask(
-                    f"fetch('http://{self.admin}/status.json').then((reply) => reply.text(), () => 'refused')"), "refused")
+                told = self.browser.ask(f"""
+                    fetch("http://{self.admin}/status.json").then((reply) => reply.text(), () => "refused")""")
+                self.assertEqual(told, "refused")
                 self.browser.ask(f"""(() => {{
                     const form = document.createElement("form");
                     form.action = "http://{self.admin}/invoke";
@@ -381,7 +389,9 @@ class PageTest(PageCase):
         for scheme in ("dark", "light"):
             self.browser.scheme(scheme)
             self.browser.settle(0.3)
-            self.browser.picture(Paths.picture.with_stem(f"{Paths.picture.stem}-dark") if scheme == "dark" else Paths.picture)
+            dark = Paths.picture.with_stem(f"{Paths.picture.stem}-dark")
+            self.browser.picture(dark if scheme == "dark" else Paths.picture)
+        self.assertTrue(self.browser.ask("document.getElementById('told').innerText.startsWith('live')"))
         self.assertLessEqual(self.browser.ask("document.querySelector('.scroll').scrollWidth"),
                              self.browser.ask("document.querySelector('.scroll').clientWidth") + 1)
         self.fine()
@@ -396,6 +406,19 @@ class NamedTest(PageCase):
         self.browser.go(f"http://ops.test:{self.admin.rsplit(':', 1)[1]}/")
         self.browser.click("[data-call='/hello']")
         self.browser.until("document.getElementById('call-output').textContent === 'Hello from wasm!\\n'")
+        self.fine()
+
+
+class NewsTest(PageCase):
+    def test_keeps_what_its_user_does_while_there_is_more_to_show(self):
+        self.go()
+        self.browser.type("input[name=q]", "tra")
+        self.assertFalse(self.browser.ask("document.querySelector('.latest') !== null"))
+        self.ask("/trap")
+        self.browser.until("document.querySelector('.latest')?.innerText.includes('it trapped')")
+        self.assertEqual(self.browser.ask("[document.activeElement.name, document.activeElement.value]"), ["q", "tra"])
+        self.browser.click("#pause")
+        self.browser.until("document.getElementById('told').innerText.startsWith('paused')")
         self.fine()
 
 

@@ -196,7 +196,8 @@ class Hearer:
             self.treat(self, connection)
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.threads[0].join()
         self.listener.close()
         for connection in self.connections:

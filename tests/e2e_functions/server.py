@@ -1,6 +1,7 @@
 """A server of functions as a process of its own, for tests; and what it leaves when it has ended."""
 
 import atexit
+import collections
 import contextlib
 import functools
 import os
@@ -16,10 +17,11 @@ PATIENCE = 30
 
 
 def until(holds, what, patience=PATIENCE):
+    """`what` is a sentence, or makes one when it is needed."""
     end = time.monotonic() + patience
     while not holds():
         if time.monotonic() > end:
-            raise AssertionError(f"not so after {patience} s: {what}")
+            raise AssertionError(f"not so after {patience} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -116,6 +118,14 @@ class Server:
 
     def descriptors(self):
         return len(list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def holdings(self):
+        """Its threads and descriptors, as text."""
+        kinds = collections.Counter()
+        for path in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                kinds[re.sub(r"\d+", "N", os.readlink(path))] += 1
+        return f"{sorted(self.threads().values())}, {dict(kinds)}"
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:

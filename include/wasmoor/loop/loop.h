@@ -87,6 +87,7 @@ class Loop {
   // for what costs less when it is done together, as sending to several clients.
   void AfterRound(Callback work);
 
+  // The descriptor does not block from now on, nor do those that share its description.
   // kFailedPrecondition (EPERM): a descriptor that is always ready and cannot be waited for, as
   // those of regular files (epoll_ctl(2)).
   Result<Source> Watch(const os::Fd& descriptor);

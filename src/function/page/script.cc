@@ -29,7 +29,48 @@ constexpr std::string_view kScript = R"js("use strict";
     // Who is about to press something finds it where it was.
     held = old.matches(":hover, :focus-within");
     if (held) return;
-    old.replaceChildren(...[...now].map(([key, row]) => had.get(key) ?? document.importNode(row, true)));
+    place(old, [...now].map(([key, row]) => had.get(key) ?? document.importNode(row, true)));
+  }
+
+  // These are its children from now on, in their order; those that are it already are not moved, so that they keep what
+  // they have of their user's.
+  function place(parent, children) {
+    const kept = new Set(children);
+    let at = parent.firstChild;
+    for (const child of children) {
+      while (at && !kept.has(at)) {
+        const gone = at;
+        at = at.nextSibling;
+        gone.remove();
+      }
+      if (child === at) {
+        at = at.nextSibling;
+      } else {
+        parent.insertBefore(child, at);
+      }
+    }
+    while (at) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
+    }
+  }
+
+  const kindOf = (node) => `${node.nodeName} ${node.id ?? ""} ${node.classList?.[0] ?? ""}`;
+
+  function mergeChildren(old, fresh) {
+    const before = [...old.childNodes], after = [...fresh.childNodes];
+    if (before.length === after.length && before.every((node, i) => node.nodeName === after[i].nodeName)) {
+      before.forEach((node, i) => merge(node, after[i]));
+      return;
+    }
+    place(old, after.map((node) => {
+      const found = before.findIndex((one) => kindOf(one) === kindOf(node));
+      if (found < 0) return document.importNode(node, true);
+      const [same] = before.splice(found, 1);
+      merge(same, node);
+      return same;
+    }));
   }
 
   function mergeAttributes(old, fresh) {
@@ -56,16 +97,7 @@ constexpr std::string_view kScript = R"js("use strict";
       mergeRows(old, fresh);
       return;
     }
-    const before = [...old.childNodes], after = [...fresh.childNodes];
-    const alike = before.length === after.length && before.every((node, i) => node.nodeName === after[i].nodeName);
-    if (alike) {
-      before.forEach((node, i) => merge(node, after[i]));
-    } else {
-      // What is kept as it is stays where it is.
-      const still = before.filter((node) => node.dataset && "still" in node.dataset);
-      old.replaceChildren(...after.map((node) =>
-        (node.dataset && "still" in node.dataset && still.shift()) || document.importNode(node, true)));
-    }
+    mergeChildren(old, fresh);
   }
 
   // ---- Once a second.

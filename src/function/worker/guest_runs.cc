@@ -97,6 +97,8 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
   }
 
   void Stop(int signal) {
+    // What is there is told with its end.
+    streaming_ = loop::Timer();
     if (run_->TakeBack()) {
       run_->result().exit = wasm::Exit{.kind = wasm::Exit::Kind::kSignaled, .signal = signal};
       return Ended();

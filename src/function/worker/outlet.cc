@@ -8,6 +8,7 @@ namespace {
 
 // Of one loop's requests, for all of its workers together: enough that they go by few system calls.
 constexpr uint32_t kMostAtHand = 16;
+constexpr std::chrono::milliseconds kAskEvery{5};
 
 }  // namespace
 
@@ -96,7 +97,7 @@ Outlet::Outlet(size_t index, Station& station, Source& source)
 Outlet::~Outlet() = default;
 
 bool Outlet::HasRoom(const Turns& turns) const {
-  return turns.under_way < std::max(kMostAtHand / std::max(at_work_, 1u), 1u);
+  return turns.queued == 0 && turns.under_way < std::max(kMostAtHand / std::max(at_work_, 1u), 1u);
 }
 
 bool Outlet::HasTurn(const std::shared_ptr<const Ready>& function, std::function<void()> then) {
@@ -106,21 +107,44 @@ bool Outlet::HasTurn(const std::shared_ptr<const Ready>& function, std::function
   return false;
 }
 
+void Outlet::OnQueued(const std::shared_ptr<const Ready>& function) {
+  const auto found = turns_.find(function.get());
+  if (found != turns_.end()) ++found->second.queued;
+}
+
 void Outlet::Passed(const std::shared_ptr<const Ready>& function) {
   const auto found = turns_.find(function.get());
   if (found == turns_.end()) return;
   if (--found->second.under_way == 0) --at_work_;
-  // Who is called may begin, or be refused, and then the next one has its turn.
-  for (auto turns = found;
-       turns != turns_.end() && HasRoom(turns->second) && !turns->second.waiting.empty();
-       turns = turns_.find(function.get())) {
+  Release(function.get());
+}
+
+// Who is called begins, or is queued, or refused, and then the next one has its turn.
+void Outlet::Release(const Ready* function) {
+  auto turns = turns_.find(function);
+  while (turns != turns_.end() && HasRoom(turns->second) && !turns->second.waiting.empty()) {
     const std::function<void()> then = std::move(turns->second.waiting.front());
     turns->second.waiting.pop_front();
     then();
+    turns = turns_.find(function);
   }
-  const auto left = turns_.find(function.get());
-  if (left != turns_.end() && left->second.under_way == 0 && left->second.waiting.empty())
-    turns_.erase(left);
+  if (turns == turns_.end() || turns->second.under_way > 0) return;
+  if (turns->second.waiting.empty()) {
+    turns_.erase(turns);
+  } else if (!asking_.pending()) {
+    // What is queued may wait for guests that are nobody's here to end.
+    asking_ = station_.loop().After(kAskEvery, [this] { AskAgain(); });
+  }
+}
+
+void Outlet::AskAgain() {
+  std::vector<std::shared_ptr<const Ready>> all;
+  for (auto& [key, turns] : turns_) {
+    if (turns.under_way > 0 || turns.waiting.empty()) continue;
+    turns.queued = 0;
+    all.push_back(turns.function);
+  }
+  for (const auto& function : all) Release(function.get());
 }
 
 void Outlet::Begin(std::shared_ptr<RemoteRun> run) {
@@ -128,6 +152,8 @@ void Outlet::Begin(std::shared_ptr<RemoteRun> run) {
   Turns& turns = turns_[key];
   if (turns.function == nullptr) turns.function = run->function();
   if (turns.under_way++ == 0) ++at_work_;
+  if (turns.queued > 0 && --turns.queued == 0)
+    station_.loop().Post([this, function = run->function()] { Release(function.get()); });
   if (const auto known = known_.find(key); known != known_.end())
     return known->second.link->Begin(std::move(run), known->second.number);
   Waiting& waiting = waiting_[key];

@@ -50,6 +50,7 @@ class Outlet {
 
   // As of Workers.
   bool HasTurn(const std::shared_ptr<const Ready>& function, std::function<void()> then);
+  void OnQueued(const std::shared_ptr<const Ready>& function);
   // It is short no more: has ended, or got a thread of its own.
   void Passed(const std::shared_ptr<const Ready>& function);
 
@@ -80,9 +81,12 @@ class Outlet {
   struct Turns {
     std::shared_ptr<const Ready> function;
     uint32_t under_way = 0;
+    uint32_t queued = 0;  // That have asked, and have not begun, as far as is known here.
     std::deque<std::function<void()>> waiting;
   };
   bool HasRoom(const Turns& turns) const;
+  void Release(const Ready* function);
+  void AskAgain();
   void ForgetLink(const Link& link);
   std::shared_ptr<Link> HoldOf(const Link& link) const;
   void Gone(Link& link);
@@ -93,6 +97,7 @@ class Outlet {
   std::unordered_map<const Ready*, Known> known_;
   std::unordered_map<const Ready*, Waiting> waiting_;
   std::unordered_map<const Ready*, Turns> turns_;
+  loop::Timer asking_;
   uint32_t at_work_ = 0;  // Of turns_, those that have something under way.
   std::vector<std::shared_ptr<Link>> links_;
 };

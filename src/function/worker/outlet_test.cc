@@ -258,5 +258,25 @@ TEST_F(OutletTest, HoldsBackWhatWouldOnlyWaitInTheWorker) {
   EXPECT_EQ(client.aside, 1);
 }
 
+TEST_F(OutletTest, AsksOneByOneWhileThereIsAQueue) {
+  Client client;
+  Give();
+  const auto run = Begin(client);
+  outlet_->OnQueued(ready_);
+  int turns = 0;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(outlet_->HasTurn(ready_, [&] {
+      ++turns;
+      outlet_->OnQueued(ready_);
+    }));
+  }
+  Until([&] { return !ear_.heard.empty(); });
+  worker_->Send(Say::kEnd, 1, EndOf(RunResult(), ""));
+  Until([&] { return turns > 0; });
+  EXPECT_EQ(turns, 1);
+  // The rest does not wait for what may never come.
+  Until([&] { return turns == 5; });
+}
+
 }  // namespace
 }  // namespace wasmoor::function

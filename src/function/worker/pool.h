@@ -31,6 +31,9 @@ class WorkerPool final : public Workers, private Outlet::Source, private WorkerP
                std::function<void()> then) override {
     return OutletOf(station).HasTurn(function, std::move(then));
   }
+  void OnQueued(const std::shared_ptr<const Ready>& function, Station& station) override {
+    OutletOf(station).OnQueued(function);
+  }
   void Forget(const std::string& function) override;
   Counts counts() const override;
 

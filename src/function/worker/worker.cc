@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -62,6 +63,28 @@ class Lines {
   std::mutex mutex_;
 };
 
+// Of this process, in bytes: what it has that can be written and is its own.
+uint64_t DataNow() {
+  constexpr size_t kMost = 4096;
+  constexpr int kField = 5;  // proc(5), statm: counted from 0, in pages.
+  const auto file = os::OpenAt(os::Fd(), "/proc/self/statm", O_RDONLY);
+  const auto bytes = file ? os::ReadAll(*file, kMost) : Result<std::vector<uint8_t>>();
+  if (!bytes) return 0;
+  std::string_view left(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  for (int i = 0; i < kField && !left.empty(); ++i)
+    left.remove_prefix(std::min(left.find(' '), left.size() - 1) + 1);
+  uint64_t pages = 0;
+  std::from_chars(left.data(), left.data() + left.size(), pages);
+  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Which its guests' threads cannot change.
+void SetDataLimit(uint64_t bytes) {
+  const os::ResourceLimit now = os::GetLimit(RLIMIT_DATA);
+  static_cast<void>(
+      os::SetLimit(0, RLIMIT_DATA, {.soft = std::min(bytes, now.hard), .hard = now.hard}));
+}
+
 class Worker final : private WorkerSide, private Channel::Listener {
  public:
   explicit Worker(const wasm::EngineFactory& factory) : factory_(factory) {}
@@ -81,7 +104,7 @@ class Worker final : private WorkerSide, private Channel::Listener {
   Status Prepare(const WorkerSetup& setup);
   Status MakeSeats(Groups groups);
   Status EnterJail();
-  Status LimitMemory(const WorkerSetup& setup) const;
+  void LimitMemory(const WorkerSetup& setup);
   Status MakeLanes(const WorkerSetup& setup);
   Result<Served> Load(const Frame& frame, os::Fd code);
   void OnFunction(Frame& frame);
@@ -96,6 +119,7 @@ class Worker final : private WorkerSide, private Channel::Listener {
   std::vector<std::pair<os::Fd, os::OpenTree::Access>> trees_;
   os::Connections connections_ = os::Connections::kNone;
   bool jail_ = true;
+  uint64_t stack_bytes_ = 0, most_data_ = 0;
   program::Host host_;
   std::optional<cgroup::Seats> seats_;
   std::unique_ptr<wasm::Engine> engine_;
@@ -158,7 +182,12 @@ void Worker::OnFunction(Frame& frame) {
   // The engine asks for what is the process's own of /proc, which a user cannot of one that is not
   // dumpable (proc(5)).
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  // The first of its kind makes the engine reserve what all instances may have.
+  const uint64_t before = DataNow();
+  SetDataLimit(RLIM_INFINITY);
   auto served = Load(frame, std::move(frame.descriptor));
+  most_data_ += std::max(DataNow(), before) - before;
+  SetDataLimit(most_data_);
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   directories_.erase(frame.number);
   if (!served) {
@@ -225,7 +254,7 @@ Status Worker::Prepare(const WorkerSetup& setup) {
   engine_ = TRY(factory_.create(FunctionEngineOptions(setup.features, setup.guests, host_.table)));
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   TRY(MakeLanes(setup));
-  TRY(LimitMemory(setup));
+  LimitMemory(setup);
   return lanes_->Start();
 }
 
@@ -268,31 +297,19 @@ Status Worker::EnterJail() {
 
 // A backstop: each guest's memory is limited by itself. Address space is reserved for all that may
 // run, and so is not what is limited; what can be written of it is (RLIMIT_DATA, getrlimit(2)).
-Status Worker::LimitMemory(const WorkerSetup& setup) const {
-  const auto file = os::OpenAt(os::Fd(), "/proc/self/statm", O_RDONLY);
-  if (!file) return {};
-  const auto bytes = TRY(os::ReadAll(*file, 4096));
-  std::string_view left(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  constexpr int kDataField = 5;  // proc(5), statm: counted from 0, in pages.
-  for (int i = 0; i < kDataField; ++i)
-    left.remove_prefix(std::min(left.find(' '), left.size() - 1) + 1);
-  const uint64_t pages = std::strtoull(std::string(left).c_str(), nullptr, 10);
-  const uint64_t now = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  const uint64_t stacks = uint64_t{setup.guests} * ((1 << 20) + kOwnStack);
-  const uint64_t most = now + setup.memory_bytes + stacks + kOwnData;
-  const os::ResourceLimit old = os::GetLimit(RLIMIT_DATA);
-  const uint64_t limit = std::min(most, old.hard);
-  static_cast<void>(os::SetLimit(0, RLIMIT_DATA, {.soft = limit, .hard = limit}));
-  return {};
+void Worker::LimitMemory(const WorkerSetup& setup) {
+  const uint64_t stacks = uint64_t{setup.guests} * stack_bytes_;
+  most_data_ = DataNow() + setup.memory_bytes + stacks + kOwnData;
+  SetDataLimit(most_data_);
 }
 
 Status Worker::MakeLanes(const WorkerSetup& setup) {
-  const uint64_t stack =
+  stack_bytes_ =
       FunctionEngineOptions(setup.features, setup.guests, nullptr).stack_bytes + kOwnStack;
   LanesOptions options{.stations = 1,
                        .most = setup.guests,
                        .spare = 1,
-                       .stack_bytes = stack,
+                       .stack_bytes = stack_bytes_,
                        .seats = seats_ ? &*seats_ : nullptr,
                        .keeper = *keeper_,
                        .warn = [this](std::string_view line) { Say({}, line); }};
