@@ -139,7 +139,7 @@ TEST_F(RuntimeCrashTest, WhatAKilledCreateLeftIsInNobodysWay) {
     std::this_thread::sleep_for(milliseconds(1));
   process->Signal(SIGKILL);
   process->Wait();
-  EXPECT_THAT(Leaving("c1", {"create", "--bundle", bundle, "c1"}).Run(), Ends(0));
+  EXPECT_THAT(Leaving("c1", {"create", "--bundle", bundle, "c1"}).Run(), Ends(0)) << OutputOf("c1");
   EXPECT_EQ(StatusOf("c1"), "created");
 }
 
