@@ -67,7 +67,7 @@ class ProcessCase(Case):
 
 class PlacesTest(ProcessCase):
     def test_says_which_mode_is_in_force(self):
-        self.assertIn("functions run in processes of their own", self.server.log())
+        until(lambda: "functions run in processes of their own" in self.server.log(), "it is told of")
 
     def test_runs_each_tenant_in_a_process_of_its_own(self):
         for tenant in TENANTS:
@@ -197,6 +197,16 @@ class RunsTest(ProcessCase):
         until(lambda: self.ask("/acme/changing").status == 500, "the new one is served")
         (self.functions / "acme" / "changing.wasm").unlink()
         until(lambda: self.ask("/acme/changing").status == 404, "it is gone")
+
+    def test_serves_a_function_while_better_code_of_it_comes(self):
+        # Big enough for baseline code, which is replaced while it is asked for.
+        content = (Paths.guests / "gohello.wasm").read_bytes()
+        for i in range(3):
+            # A custom section (WebAssembly Core 5.5.3) makes another module of it each time.
+            self.put(f"acme/big{i}", content + b"\0\x03\x01x" + bytes([ord("a") + i + len(self.WORDS)]))
+            for _ in range(20):
+                self.assertEqual(self.ask(f"/acme/big{i}").status, 200)
+                time.sleep(0.05)
 
     def test_serves_many_at_once(self):
         def many():
@@ -333,7 +343,7 @@ class ManifestTest(ProcessCase):
     WORDS = ()
 
     def test_gives_a_process_to_the_function_that_asks_for_one(self):
-        self.assertIn("functions run in this process", self.server.log())
+        until(lambda: "functions run in this process" in self.server.log(), "it is told of")
         (self.functions / "blue" / "apart.toml").write_text('[run]\nisolate = "process"\n')
         self.put("blue/apart", (Paths.guests / "hello.wasm").read_bytes())
         self.assertEqual(self.ask("/blue/hello").status, 200)

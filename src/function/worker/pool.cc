@@ -285,6 +285,12 @@ void WorkerPool::Forget(const std::string& function) {
       }
     }
   }
+  // It may have been about to be loaded, and somebody waits for it.
+  std::vector<std::string> waiting;
+  for (const auto& [key, slot] : slots_) {
+    if (!slot.wanted.empty()) waiting.push_back(key);
+  }
+  for (const std::string& key : waiting) Step(key);
 }
 
 void WorkerPool::OnLine(WorkerProcess& worker, std::string_view function, std::string_view line) {
