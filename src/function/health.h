@@ -32,7 +32,7 @@ class Health : public http::Handler {
   explicit Health(Options options);
   Health(const Health&) = delete;
   Health& operator=(const Health&) = delete;
-  ~Health();
+  ~Health() override;
 
   Status Listen(const os::Fd& listening);  // Which outlives this.
 
