@@ -1,6 +1,7 @@
 #include "cgroup/control_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +19,16 @@ namespace {
 constexpr uint64_t kLargestOfV1 = 0x7fff'ffff'ffff'0000;
 
 }  // namespace
+
+Result<os::Fd> OpenGroup(const std::string& path) {
+  return os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Result<os::Fd> MakeGroup(const std::string& path) {
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    return FailErrno(errno, "make control group {}", path);
+  return OpenGroup(path);
+}
 
 Status WriteControl(const os::Fd& group, const std::string& file, std::string_view value) {
   // Not by os::OpenAt, whose error says "open", where the operator cares what was to be written.

@@ -11,6 +11,10 @@
 // write. Errors have the kernel's errno and name the file.
 namespace wasmoor::cgroup {
 
+// A group's directory, and one that is made if it is not there.
+Result<os::Fd> OpenGroup(const std::string& path);
+Result<os::Fd> MakeGroup(const std::string& path);
+
 // One write(2): the kernel takes each as one value.
 Status WriteControl(const os::Fd& group, const std::string& file, std::string_view value);
 Result<std::string> ReadControl(const os::Fd& group, const std::string& file);

@@ -34,15 +34,6 @@ Status WriteOpen(const os::Fd& file, std::string_view value, const std::string& 
   return FailErrno(errno, "write '{}' to {}/{}", value, group, name);
 }
 
-Status MakeDirectory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
-  return FailErrno(errno, "make control group {}", path);
-}
-
-Result<os::Fd> OpenGroup(const std::string& path) {
-  return os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
-}
-
 Result<os::Fd> OpenFile(const os::Fd& group, const std::string& path, const char* name, int flags) {
   return TRY_AS(os::OpenAt(group, name, flags), "{}/{}", path, name);
 }
@@ -176,8 +167,7 @@ Result<Seats> Seats::Make(const Root& threads, std::string_view name) {
     RemoveLeft(beginning);
     Seats seats(beginning + std::to_string(::getpid()), one.version == 2);
     RemoveNested(seats.path_, seats.v2_);
-    TRY(MakeDirectory(seats.path_));
-    const os::Fd group = TRY(OpenGroup(seats.path_));
+    const os::Fd group = TRY(MakeGroup(seats.path_));
     if (seats.v2_) {
       TRY_AS(WriteControl(group, "cgroup.type", "threaded"), "{}", seats.path_);
       TRY_AS(WriteControl(group, "cgroup.subtree_control", "+cpu"), "{}", seats.path_);
@@ -218,8 +208,7 @@ Result<std::unique_ptr<Seat>> Seats::MakeSeat(std::string_view name) const {
   std::unique_ptr<Seat> seat(new Seat());
   seat->v2_ = v2_;
   seat->path_ = path_ + "/" + std::string(name);
-  TRY(MakeDirectory(seat->path_));
-  const os::Fd group = TRY(OpenGroup(seat->path_));
+  const os::Fd group = TRY(MakeGroup(seat->path_));
   if (v2_) TRY_AS(WriteControl(group, "cgroup.type", "threaded"), "{}", seat->path_);
   const auto open = [&](const char* name, int flags) {
     return OpenFile(group, seat->path_, name, flags | O_CLOEXEC);

@@ -23,16 +23,6 @@ constexpr std::array<const char*, 2> kDelegation = {"trusted.delegate", "user.de
 constexpr int kMostRounds = 20;
 constexpr size_t kLongestName = 255;
 
-Result<os::Fd> OpenGroup(const std::string& path) {
-  return os::OpenAt(os::Fd(), path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
-}
-
-Result<os::Fd> MakeGroup(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
-    return FailErrno(errno, "make control group {}", path);
-  return OpenGroup(path);
-}
-
 bool IsDelegated(const std::string& group) {
   char value = 0;
   return std::any_of(kDelegation.begin(), kDelegation.end(), [&](const char* name) {

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "wasmoor/base/time.h"
+
 namespace wasmoor::function {
 namespace {
 
@@ -25,22 +27,10 @@ int64_t Microseconds(std::chrono::nanoseconds time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
 }
 
-std::string TimeText() {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  const auto millis =
-      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-  struct tm parts = {};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     millis);
-}
-
 }  // namespace
 
 std::string AccessLine(const RequestReport& report) {
-  Json line = {{"time", TimeText()},
+  Json line = {{"time", Rfc3339(std::chrono::system_clock::now(), Precision::kMilliseconds)},
                {"method", report.method.substr(0, kMostText)},
                {"target", report.target.substr(0, kMostText)},
                {"function", report.function},

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "wasmoor/base/ascii.h"
+
 namespace wasmoor::function {
 namespace {
 
@@ -50,9 +52,9 @@ Result<Allowance> ReadAllowance(const Head& head, const Allowance& usual, const 
   bool cpu = false, memory = false, time = false;
   // One pass, since most requests have none of them.
   for (const http::Field& field : head.fields()) {
-    cpu = cpu || SameName(field.name, kCpu);
-    memory = memory || SameName(field.name, kMemory);
-    time = time || SameName(field.name, kTime);
+    cpu = cpu || IsSameName(field.name, kCpu);
+    memory = memory || IsSameName(field.name, kMemory);
+    time = time || IsSameName(field.name, kTime);
   }
   if (cpu) {
     const uint64_t asked = TRY(ParseNumber(TRY(ValueOf(head, kCpu)), kCpu));

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "wasmoor/os/scheduling.h"
+
 namespace wasmoor::function {
 namespace {
 
@@ -14,12 +16,6 @@ constexpr uint64_t kOwnMemory = 64 << 20;
 constexpr uint64_t kLeastMemory = 16 << 20;
 // Of a machine whose memory nobody has limited, so much is others'.
 constexpr uint64_t kOthersPart = 4;
-
-uint64_t CpuCount() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
 
 uint64_t MachineMemory() {
   return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
@@ -34,7 +30,7 @@ uint64_t Times(uint64_t amount, double factor) {
 
 Supply FindSupply(const ServerSettings& settings, const cgroup::OwnLimits& limits) {
   Supply supply;
-  supply.millicores = std::min(CpuCount() * kMillicores, limits.millicores);
+  supply.millicores = std::min(os::CpuCount() * kMillicores, limits.millicores);
   // A part of a CPU is a reason for a loop, too.
   supply.cpus = static_cast<uint32_t>((supply.millicores + kMillicores - 1) / kMillicores);
   if (settings.loops != 0) supply.cpus = settings.loops;

@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "wasmoor/base/ascii.h"
+
 namespace wasmoor::function {
 namespace {
 
@@ -15,7 +17,7 @@ constexpr uint16_t kHttpPort = 80;
 bool IsLeftOut(std::string_view name) {
   return name.find('_') != name.npos ||
          std::any_of(kLeftOut.begin(), kLeftOut.end(),
-                     [&](std::string_view one) { return SameName(one, name); });
+                     [&](std::string_view one) { return IsSameName(one, name); });
 }
 
 std::string VariableOf(std::string_view field) {

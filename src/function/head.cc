@@ -1,14 +1,10 @@
 #include "function/head.h"
 
-#include <strings.h>
-
 #include <algorithm>
 
-namespace wasmoor::function {
+#include "wasmoor/base/ascii.h"
 
-bool SameName(std::string_view one, std::string_view other) {
-  return one.size() == other.size() && ::strncasecmp(one.data(), other.data(), one.size()) == 0;
-}
+namespace wasmoor::function {
 
 Head::Head(const http::Head& head) : has_body_(head.has_body), peer_(head.peer) {
   size_t size = head.method.size() + head.target.size();
@@ -29,14 +25,14 @@ Head::Head(const http::Head& head) : has_body_(head.has_body), peer_(head.peer) 
 
 const std::string_view* Head::Find(std::string_view name) const {
   const auto found = std::find_if(fields_.begin(), fields_.end(), [&](const http::Field& field) {
-    return SameName(field.name, name);
+    return IsSameName(field.name, name);
   });
   return found == fields_.end() ? nullptr : &found->value;
 }
 
 size_t Head::Count(std::string_view name) const {
   return std::count_if(fields_.begin(), fields_.end(),
-                       [&](const http::Field& field) { return SameName(field.name, name); });
+                       [&](const http::Field& field) { return IsSameName(field.name, name); });
 }
 
 }  // namespace wasmoor::function

@@ -34,6 +34,4 @@ class Head {
   const std::string peer_;
 };
 
-bool SameName(std::string_view one, std::string_view other);
-
 }  // namespace wasmoor::function

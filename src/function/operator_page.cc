@@ -6,6 +6,8 @@
 #include "function/head.h"
 #include "function/page/invocation.h"
 
+#include "wasmoor/base/ascii.h"
+
 namespace wasmoor::function {
 namespace {
 
@@ -29,7 +31,7 @@ OperatorPage::OperatorPage(Overview::Sources sources, std::vector<InnerCalls*> c
              .call =
                  [this](page::CallRequest request, InnerCalls::Done done) {
                    const auto is_host = [](const auto& field) {
-                     return SameName(field.first, "host");
+                     return IsSameName(field.first, "host");
                    };
                    auto& fields = request.fields;
                    if (std::none_of(fields.begin(), fields.end(), is_host))

@@ -6,6 +6,8 @@
 
 #include "function/head.h"
 
+#include "wasmoor/base/ascii.h"
+
 namespace wasmoor::function {
 namespace {
 
@@ -84,17 +86,17 @@ Outcome ParseHead(std::string_view output, bool ended, ReplyHead* head) {
     }
     const auto field = ParseLine(line);
     if (!field) return Outcome::kNone;
-    if (SameName(field->name, "status")) {
+    if (IsSameName(field->name, "status")) {
       const auto status = ParseStatus(field->value);
       if (!status) return Outcome::kNone;
       head->status = *status;
       is_cgi = has_status = true;
       continue;
     }
-    has_location |= SameName(field->name, "location");
-    is_cgi |= has_location || SameName(field->name, "content-type");
+    has_location |= IsSameName(field->name, "location");
+    is_cgi |= has_location || IsSameName(field->name, "content-type");
     if (std::none_of(kLeftOut.begin(), kLeftOut.end(),
-                     [&](std::string_view one) { return SameName(one, field->name); }))
+                     [&](std::string_view one) { return IsSameName(one, field->name); }))
       head->fields.emplace_back(field->name, field->value);
   }
   return Outcome::kNone;

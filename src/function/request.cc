@@ -10,6 +10,8 @@
 #include "function/wasmbox_form.h"
 #include "function/workers.h"
 
+#include "wasmoor/base/ascii.h"
+
 namespace wasmoor::function {
 namespace {
 
@@ -128,7 +130,7 @@ void Request::Use(Front::Named& entry, size_t named) {
   const std::string_view* const length = head_.Find("content-length");
   uint64_t bytes = 0;
   if (length != nullptr) std::from_chars(length->data(), length->data() + length->size(), bytes);
-  if (bytes > MostOfBody()) return RefuseBody();
+  if (bytes > MostOfBody()) return Refuse(kTooLarge, BodyTooLarge());
   SetDeadline();
   exchange_->ReadBody();
 }
@@ -137,9 +139,8 @@ uint64_t Request::MostOfBody() const {
   return function_->manifest->limits.body_bytes.value_or(front_.common().serving().body_bytes);
 }
 
-void Request::RefuseBody() {
-  Refuse(kTooLarge,
-         fmt::format("the body is larger than the {} bytes that it may have", MostOfBody()));
+std::string Request::BodyTooLarge() const {
+  return fmt::format("the body is larger than the {} bytes that it may have", MostOfBody());
 }
 
 void Request::OnBody(std::string_view part) {
@@ -147,7 +148,7 @@ void Request::OnBody(std::string_view part) {
   if (body_read_ > MostOfBody()) {
     // A guest that runs already is told that it broke off.
     if (run_) OnBodyBroken();
-    return run_ ? void() : RefuseBody();
+    return run_ ? void() : Refuse(kTooLarge, BodyTooLarge());
   }
   if (run_) {
     if (run_->input().Put(part)) exchange_->ReadBody();
@@ -316,7 +317,7 @@ std::shared_ptr<Run> Request::MakeRun() {
                           .fields = {},
                           .has_body = head_.has_body()};
   for (const http::Field& field : head_.fields()) {
-    if (!trace_ || !SameName(field.name, kTraceparent))
+    if (!trace_ || !IsSameName(field.name, kTraceparent))
       plan.fields.push_back({field.name, field.value});
   }
   if (trace_) plan.fields.push_back({kTraceparent, trace_->traceparent()});

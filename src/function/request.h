@@ -47,7 +47,7 @@ class Request final : public std::enable_shared_from_this<Request>,
   void Look();
   void Use(Front::Named& entry, size_t named);
   uint64_t MostOfBody() const;
-  void RefuseBody();
+  std::string BodyTooLarge() const;
   bool WaitsForTurn();
   void Ask();
   void OnAdmitted() override;

@@ -102,11 +102,7 @@ void Request::AnswerEnd() {
     exchange_->Finish({});
     return Account(End::kOk, {}, {});
   }
-  if (body_read_ > MostOfBody()) {
-    return AnswerFailure(
-        End::kFailed, kTooLarge,
-        fmt::format("the body is larger than the {} bytes that it may have", MostOfBody()));
-  }
+  if (body_read_ > MostOfBody()) return AnswerFailure(End::kFailed, kTooLarge, BodyTooLarge());
   if (timed_out_) {
     return AnswerFailure(
         End::kTimedOut, kGatewayTimeout,

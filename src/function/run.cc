@@ -1,36 +1,27 @@
 #include "function/run.h"
 
-#include <time.h>
+#include "wasmoor/os/thread.h"
 
 namespace wasmoor::function {
-namespace {
-
-std::chrono::nanoseconds OwnTime() {
-  struct timespec time = {};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
-}  // namespace
 
 void Stopwatch::Begin(Until until) {
   began_ = std::chrono::steady_clock::now();
   measured_.reset();
-  if (until == Until::kTaken) measured_ = OwnTime();
+  if (until == Until::kTaken) measured_ = os::OwnThreadTime();
   before_ = {};
 }
 
 std::chrono::nanoseconds Stopwatch::Look() {
   if (!measured_) {
-    measured_ = OwnTime();
+    measured_ = os::OwnThreadTime();
     before_ = Passed();
   }
-  return before_ + (OwnTime() - *measured_);
+  return before_ + (os::OwnThreadTime() - *measured_);
 }
 
 Stopwatch::Time Stopwatch::End() const {
   const auto passed = Passed();
-  return {.cpu = measured_ ? before_ + (OwnTime() - *measured_) : passed, .wall = passed};
+  return {.cpu = measured_ ? before_ + (os::OwnThreadTime() - *measured_) : passed, .wall = passed};
 }
 
 std::chrono::nanoseconds Stopwatch::Passed() const {

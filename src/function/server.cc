@@ -1,7 +1,6 @@
 #include "wasmoor/function/server.h"
 
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sys/resource.h>
@@ -17,9 +16,9 @@
 
 #include "function/access_log.h"
 #include "function/capacity.h"
+#include "function/door.h"
 #include "function/front.h"
 #include "function/handlers.h"
-#include "function/health.h"
 #include "function/lane_jail.h"
 #include "function/operator_page.h"
 #include "function/own_metrics.h"
@@ -34,14 +33,12 @@
 #include "wasmoor/knative/mean_cores.h"
 #include "wasmoor/knative/reporter.h"
 #include "wasmoor/loop/acceptor.h"
-#include "wasmoor/os/socket.h"
-#include "wasmoor/os/unix_socket.h"
 #include "wasmoor/telemetry/metrics.h"
+#include "wasmoor/telemetry/observer.h"
 
 namespace wasmoor::function {
 namespace {
 
-constexpr std::string_view kUnixPrefix = "unix:";
 constexpr std::string_view kSeats = "wasmoor-lanes";
 constexpr std::chrono::milliseconds kCollectEvery{1000};
 // After its grace, for guests to be ended and connections to be told.
@@ -49,35 +46,15 @@ constexpr std::chrono::milliseconds kLastGrace{2000};
 // What host functions and the engine's own code use beneath a guest's frames.
 constexpr uint64_t kOwnStack = 512 << 10;
 
-struct Door {
-  os::Fd socket;
-  std::string address, path;  // The path of a unix socket, which is removed at the end.
-};
-
 os::Connections ConnectionsOf(const ServerSettings& settings) {
   return settings.granting.outgoing.empty() ? os::Connections::kNone : os::Connections::kAllowed;
-}
-
-Result<Door> Open(const std::string& address) {
-  if (address.starts_with(kUnixPrefix)) {
-    const std::string path = address.substr(kUnixPrefix.size());
-    // One that nobody listens at any more is left from before.
-    const auto listener = os::ConnectUnix(path);
-    if (!listener && listener.error().error_number() == ECONNREFUSED) ::unlink(path.c_str());
-    os::Fd socket = TRY_AS(os::ListenUnix(path), "listen at {}", address);
-    ::chmod(path.c_str(), 0666);
-    return Door{std::move(socket), address, path};
-  }
-  os::Fd socket = TRY_AS(os::ListenTcp(address), "listen at {}", address);
-  std::string bound = TRY(os::LocalAddress(socket));
-  return Door{std::move(socket), std::move(bound), {}};
 }
 
 class FunctionServer : public Server, public Common, public CatalogListener {
  public:
   FunctionServer(const ServerSettings& settings, ServerParts parts)
       : settings_(settings), parts_(std::move(parts)) {}
-  ~FunctionServer() override;
+  ~FunctionServer() override { Finish(); }
 
   Status Prepare();
   std::vector<std::string> addresses() const override;
@@ -159,7 +136,7 @@ class FunctionServer : public Server, public Common, public CatalogListener {
   std::unique_ptr<knative::Reporter> reporter_;
   telemetry::Registry metrics_;
   std::optional<OperatorPage> page_;
-  std::unique_ptr<Health> health_, admin_;
+  std::unique_ptr<telemetry::Observer> health_, admin_;
 
   std::mutex mutex_;  // Of what follows.
   std::map<std::string, std::shared_ptr<Tenant>, std::less<>> tenants_;
@@ -189,9 +166,10 @@ Status FunctionServer::Prepare() {
               .pod = settings_.pod};
   admission_ = std::make_unique<Admission>(CapacityOf(settings_, supply_));
   TRY(MakeSeats(root ? &*root : nullptr));
-  for (const std::string& address : settings_.listen) doors_.push_back(TRY(Open(address)));
-  for (const std::string& address : settings_.health) watched_.push_back(TRY(Open(address)));
-  for (const std::string& address : settings_.admin) administered_.push_back(TRY(Open(address)));
+  for (const std::string& address : settings_.listen) doors_.push_back(TRY(Door::Open(address)));
+  for (const std::string& address : settings_.health) watched_.push_back(TRY(Door::Open(address)));
+  for (const std::string& address : settings_.admin)
+    administered_.push_back(TRY(Door::Open(address)));
   if (parts_.traces) {
     traces_ = TRY(Traces::Create(*keeper_, *parts_.traces,
                                  [this](std::string_view line) { OnNotice(std::string(line)); }));
@@ -269,7 +247,7 @@ Status FunctionServer::MakeLanes() {
   }
   for (const Door& door : doors_) {
     acceptors_.push_back(TRY(loop::Acceptor::Create(
-        lanes_->stations().front()->loop(), door.socket,
+        lanes_->stations().front()->loop(), door.socket(),
         [this](os::Fd connection) { OnConnection(std::move(connection)); })));
   }
   return {};
@@ -280,13 +258,21 @@ Status FunctionServer::Watch() {
     WriteOwn(page);
     totals_->WriteTo(page);
   });
-  const auto ready = [this] { return ReadyToServe(); };
-  health_ = std::make_unique<Health>(Health::Options{*keeper_, metrics_, ready});
-  if (!administered_.empty()) MakePage();
-  admin_ = std::make_unique<Health>(
-      Health::Options{*keeper_, metrics_, ready, page_ ? &page_->handler() : nullptr});
-  for (const Door& door : watched_) TRY(health_->Listen(door.socket));
-  for (const Door& door : administered_) TRY(admin_->Listen(door.socket));
+  telemetry::ObserverOptions options{.loop = *keeper_,
+                                     .registry = metrics_,
+                                     .ready = [this] { return ReadyToServe(); },
+                                     .live_path = "/live",
+                                     .ready_path = "/ready",
+                                     .connections = 256};
+  health_ = std::make_unique<telemetry::Observer>(options);
+  if (!administered_.empty()) {
+    MakePage();
+    options.others = &page_->handler();
+    options.body_bytes = settings_.body_bytes;
+  }
+  admin_ = std::make_unique<telemetry::Observer>(std::move(options));
+  for (Door& door : watched_) TRY(health_->Listen(door.TakeSocket()));
+  for (Door& door : administered_) TRY(admin_->Listen(door.TakeSocket()));
   return {};
 }
 
@@ -302,25 +288,16 @@ void FunctionServer::MakePage() {
                             .catalog = [this] { return catalog_.get(); },
                             .ready = [this] { return ReadyToServe(); },
                             .tenants = [this] { return TenantsNow(); }};
-  for (const Door& door : doors_) sources.addresses.push_back(door.address);
+  for (const Door& door : doors_) sources.addresses.push_back(door.address());
   std::vector<InnerCalls*> calls;
   for (const Place& place : places_) calls.push_back(place.calls.get());
   page_.emplace(std::move(sources), std::move(calls), settings_.admin_hosts);
 }
 
-FunctionServer::~FunctionServer() {
-  Finish();
-  for (const auto* doors : {&doors_, &watched_, &administered_}) {
-    for (const Door& door : *doors) {
-      if (!door.path.empty()) ::unlink(door.path.c_str());
-    }
-  }
-}
-
 std::vector<std::string> FunctionServer::addresses() const {
   std::vector<std::string> addresses;
   for (const auto* doors : {&doors_, &watched_, &administered_}) {
-    for (const Door& door : *doors) addresses.push_back(door.address);
+    for (const Door& door : *doors) addresses.push_back(door.address());
   }
   return addresses;
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "container/limits.h"
+#include "wasmoor/os/signal.h"
 #include "wasmoor/os/thread.h"
 
 namespace wasmoor::host {
@@ -24,12 +25,6 @@ int64_t Now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-std::chrono::nanoseconds OwnTime() {
-  struct timespec time = {};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 // Making the jail took more of the stack than sleeping does.
@@ -67,12 +62,8 @@ Result<std::unique_ptr<GuestThread>> GuestThread::Begin(const Common& common, Gu
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstacksize(&attributes, stack_bytes + kOwnStack);
   // The process's signals are for its first thread; the engine's traps are the guest's own.
-  sigset_t others, before;
-  sigfillset(&others);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigdelset(&others, fault);
-  ::pthread_sigmask(SIG_SETMASK, &others, &before);
+  const os::SignalsHeld held(os::SignalsHeld::But::kFaults);
   const int failed = ::pthread_create(&guest->handle_, &attributes, Enter, guest.get());
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::pthread_attr_destroy(&attributes);
   if (failed != 0) {
     guest->joined_ = true;
@@ -156,7 +147,7 @@ void GuestThread::Run(ReadyGuest ready) {
     other_time_ = ready.run->other_time();
   }
   ready.run.reset();
-  final_time_ = OwnTime().count();
+  final_time_ = os::OwnThreadTime().count();
   Note ended = NoteOf(guest_);
   ended.mutable_ended()->set_status(static_cast<uint32_t>(end.status));
   ended.mutable_ended()->set_out_of_memory(end.out_of_memory);
@@ -209,7 +200,7 @@ void GuestThread::OnTick() {
   const auto may_go_on = [this] { return !paused_ || stop_signal_ != 0; };
   if (share_ && share_->is_by_clock()) {
     const std::chrono::nanoseconds run =
-        OwnTime() + (running_ != nullptr ? running_->other_time() : other_time_);
+        os::OwnThreadTime() + (running_ != nullptr ? running_->other_time() : other_time_);
     const std::chrono::nanoseconds owed = share_->Owed(run - std::exchange(counted_, run));
     if (owed.count() > 0) changed_.wait_for(lock, owed, [this] { return stop_signal_ != 0; });
   }

@@ -111,9 +111,7 @@ void ServerRun::OnOtherThread(bool begins) {
   const std::lock_guard lock(mutex_);
   if (begins) return others_.push_back(::gettid());
   std::erase(others_, ::gettid());
-  struct timespec time = {};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  others_ended_ += std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  others_ended_ += os::OwnThreadTime();
 }
 
 std::chrono::nanoseconds ServerRun::other_time() const {

@@ -3,6 +3,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "wasmoor/base/time.h"
+
 namespace wasmoor::image {
 namespace {
 
@@ -16,15 +18,6 @@ Result<std::string> Text(const Json& json) {
     return Fail(Code::kInvalidArgument,
                 "a word, variable, label, annotation or path of the image is not UTF-8 text");
   }
-}
-
-// RFC 3339.
-std::string TimeText(int64_t seconds) {
-  const time_t time = seconds;
-  struct tm parts = {};
-  gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 Json DescriptorOf(const Blob& blob) {
@@ -53,7 +46,8 @@ Json ExecutionOf(const Recipe& recipe) {
 
 Result<std::string> ConfigText(const Recipe& recipe, const Platform& platform, const Layer& layer) {
   Json json = PlatformOf(platform);
-  json["created"] = TimeText(recipe.created);
+  json["created"] =
+      Rfc3339(std::chrono::system_clock::from_time_t(recipe.created), Precision::kSeconds);
   // containerd's Kubernetes plugin reads the next two from either kind of configuration; and it
   // wants one diff_id for each layer that it unpacks, which a layer that is a program is not.
   json["config"] = ExecutionOf(recipe);

@@ -1,8 +1,5 @@
 #include "knative/address.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "wasmoor/base/printable.h"
 
 namespace wasmoor::knative {
@@ -21,23 +18,10 @@ Result<Address> ParseAddress(std::string_view text, uint16_t port) {
   if (name.ends_with('/')) name.remove_suffix(1);
   if (name == "localhost") name = "127.0.0.1";
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
-  const std::string host(name);
-  Address address;
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  if (::inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    address.size = sizeof(*v4);
-    address.authority = fmt::format("{}:{}", host, port);
-    return address;
-  }
-  if (::inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    address.size = sizeof(*v6);
-    address.authority = fmt::format("[{}]:{}", host, port);
-    return address;
+  if (const auto socket = os::NumericAddress(name, port)) {
+    const bool is_v6 = socket->storage.ss_family == AF_INET6;
+    return Address{.socket = *socket,
+                   .authority = fmt::format(fmt::runtime(is_v6 ? "[{}]:{}" : "{}:{}"), name, port)};
   }
   return Fail(Code::kInvalidArgument,
               "'{}' is not the address of a queue-proxy: write ws://127.0.0.1, or another IP "

@@ -1,19 +1,17 @@
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "wasmoor/base/result.h"
+#include "wasmoor/os/socket.h"
 
 namespace wasmoor::knative {
 
 // A TCP server by its number.
 struct Address {
-  sockaddr_storage storage = {};
-  socklen_t size = 0;
+  os::SocketAddress socket;
   std::string authority;  // HOST:PORT, as it is written in a URL.
 };
 

@@ -15,6 +15,7 @@
 #include "knative/handshake.h"
 #include "wasmoor/base/check.h"
 #include "wasmoor/base/printable.h"
+#include "wasmoor/os/socket.h"
 
 namespace wasmoor::knative {
 namespace {
@@ -61,27 +62,17 @@ void Connection::Connect() {
 }
 
 Status Connection::MakeSocket() {
-  socket_ =
-      os::Fd(::socket(address_.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket_.valid()) return FailErrno(errno, "socket");
-  const int on = 1, one_byte = 1;
-  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  socket_ = TRY(os::ConnectTcpAtOnce(address_.socket));
+  const int one_byte = 1;
   // Writable is what has nothing left to send, see WaitsInKernel.
   ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &one_byte, sizeof one_byte);
-  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address_.storage),
-                address_.size) != 0 &&
-      errno != EINPROGRESS)
-    return FailErrno(errno, "connect");
   source_ = TRY(loop_.Watch(socket_));
   source_.OnWritable([this] { OnConnected(); });
   return {};
 }
 
 void Connection::OnConnected() {
-  int error = 0;
-  socklen_t size = sizeof error;
-  ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) return Close(FailErrno(error, "connect").value().message());
+  if (const Status made = os::ConnectionMade(socket_); !made) return Close(made.error().message());
   state_ = State::kHandshake;
   key_ = KeyOf(Random<Nonce>());
   out_ = HandshakeRequest(address_.authority, path_, key_);

@@ -1,6 +1,5 @@
 #include "wasmoor/loop/acceptor.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -18,10 +17,6 @@ constexpr std::chrono::milliseconds kPause{100};  // Of one who has no descripto
 
 Result<std::unique_ptr<Acceptor>> Acceptor::Create(Loop& loop, const os::Fd& listener,
                                                    std::function<void(os::Fd)> take) {
-  // Not to be stopped by one who connects and is gone again (accept(2)).
-  const int flags = ::fcntl(listener.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(listener.get(), F_SETFL, flags | O_NONBLOCK) < 0)
-    return FailErrno(errno, "listen");
   auto acceptor = std::unique_ptr<Acceptor>(new Acceptor(loop, listener, std::move(take)));
   acceptor->source_ = TRY_AS(loop.Watch(listener), "listen");
   acceptor->Watch();

@@ -15,9 +15,12 @@ union Control {
   char bytes[CMSG_SPACE(kMostWithMessage * sizeof(int))];
 };
 
-std::vector<Fd> DescriptorsIn(msghdr* message) {
+}  // namespace
+
+std::vector<Fd> DescriptorsIn(const msghdr& message) {
   std::vector<Fd> descriptors;
-  for (cmsghdr* part = CMSG_FIRSTHDR(message); part != nullptr; part = CMSG_NXTHDR(message, part)) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(const_cast<msghdr*>(&message), part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; ++i) {
@@ -28,8 +31,6 @@ std::vector<Fd> DescriptorsIn(msghdr* message) {
   }
   return descriptors;
 }
-
-}  // namespace
 
 Result<SocketPair> MakeMessageSockets() {
   std::array<int, 2> ends = {-1, -1};
@@ -90,7 +91,7 @@ Result<std::optional<Message>> ReceiveMessage(const Fd& socket, size_t most) {
   message.msg_controllen = sizeof(control.bytes);
   got = retry([&] { return ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC); });
   if (got < 0) return FailErrno(errno, "receive a message");
-  received.descriptors = DescriptorsIn(&message);
+  received.descriptors = DescriptorsIn(message);
   if ((message.msg_flags & MSG_TRUNC) != 0)
     return Fail(Code::kOutOfRange, "a message of more than {} bytes", most);
   return received;

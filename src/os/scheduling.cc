@@ -1,9 +1,11 @@
 #include "wasmoor/os/scheduling.h"
 
 #include <linux/keyctl.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace wasmoor::os {
@@ -22,6 +24,12 @@ struct KernelPolicy {
 static_assert(sizeof(KernelPolicy) == 48);
 
 }  // namespace
+
+uint32_t CpuCount() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<uint32_t>(std::max(1, CPU_COUNT(&set)));
+}
 
 Status SetScheduling(pid_t process, const SchedulingPolicy& policy) {
   KernelPolicy kernel;

@@ -63,4 +63,15 @@ std::string SignalName(int signal) {
   return "SIGRTMIN+" + std::to_string(signal - SIGRTMIN);
 }
 
+SignalsHeld::SignalsHeld(But but) {
+  sigset_t held;
+  sigfillset(&held);
+  if (but == But::kFaults) {
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigdelset(&held, fault);
+  }
+  pthread_sigmask(SIG_SETMASK, &held, &before_);
+}
+
+SignalsHeld::~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
 }  // namespace wasmoor::os

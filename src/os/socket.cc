@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -15,11 +16,6 @@ namespace {
 
 constexpr int kBacklog = 1024;
 
-struct Address {
-  sockaddr_storage storage = {};
-  socklen_t size = 0;
-};
-
 Result<uint16_t> ParsePort(std::string_view text) {
   uint16_t port = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -28,43 +24,68 @@ Result<uint16_t> ParsePort(std::string_view text) {
   return port;
 }
 
-Result<Address> ParseAddress(std::string_view text) {
+Result<SocketAddress> ParseAddress(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos)
     return Fail(Code::kInvalidArgument, "'{}' has no port: write ADDRESS:PORT", text);
   const uint16_t port = TRY(ParsePort(text.substr(colon + 1)));
-  std::string host(text.substr(0, colon));
+  std::string_view host = text.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
     host = host.substr(1, host.size() - 2);
-
-  Address address;
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    address.size = sizeof(*v4);
-    return address;
-  }
-  if (host.empty() || inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    address.size = sizeof(*v6);
-    return address;
-  }
+  if (const auto address = NumericAddress(host.empty() ? "::" : host, port)) return *address;
   return Fail(Code::kInvalidArgument,
               "'{}' is not an IP address: write 127.0.0.1:PORT, [::1]:PORT or :PORT", host);
 }
 
 }  // namespace
 
+std::optional<SocketAddress> NumericAddress(std::string_view host, uint16_t port) {
+  const std::string text(host);
+  if (text.size() != std::strlen(text.c_str())) return std::nullopt;
+  SocketAddress address;
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  if (::inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    address.size = sizeof(*v4);
+    return address;
+  }
+  if (::inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    address.size = sizeof(*v6);
+    return address;
+  }
+  return std::nullopt;
+}
+
+Result<Fd> ConnectTcpAtOnce(const SocketAddress& address) {
+  constexpr int kType = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  Fd socket(::socket(address.storage.ss_family, kType, 0));
+  if (!socket.valid()) return FailErrno(errno, "socket");
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)
+    return FailErrno(errno, "connect");
+  return socket;
+}
+
+Status ConnectionMade(const Fd& socket) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) return FailErrno(error, "connect");
+  return {};
+}
+
 Result<Fd> ListenTcp(std::string_view text) {
-  const Address address = TRY(ParseAddress(text));
+  const SocketAddress address = TRY(ParseAddress(text));
   Fd socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return FailErrno(errno, "listen on {}", text);
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0)
+  if (::bind(socket.get(), address.get(), address.size) != 0)
     return FailErrno(errno, "listen on {}", text);
   if (::listen(socket.get(), kBacklog) != 0) return FailErrno(errno, "listen on {}", text);
   return socket;

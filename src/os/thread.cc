@@ -9,6 +9,15 @@
 #include <cerrno>
 
 namespace wasmoor::os {
+namespace {
+
+std::chrono::nanoseconds TimeOf(clockid_t clock) {
+  struct timespec time = {};
+  if (::clock_gettime(clock, &time) != 0) return {};
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
 
 Status SetThreadGroups(std::span<const gid_t> groups) {
   if (syscall(SYS_setgroups, groups.size(), groups.data()) != 0)
@@ -38,14 +47,14 @@ bool IsThreadGone(pid_t thread) {
   return syscall(SYS_tgkill, getpid(), thread, 0) != 0 && errno == ESRCH;
 }
 
+std::chrono::nanoseconds OwnThreadTime() { return TimeOf(CLOCK_THREAD_CPUTIME_ID); }
+
 std::chrono::nanoseconds ThreadTime(pid_t thread) {
   // clock_getcpuclockid(3): the clock of a thread's scheduler time, by its number.
   constexpr int kBits = 3, kPerThread = 4, kScheduler = 2;
   const auto clock =
       static_cast<clockid_t>((~static_cast<unsigned>(thread) << kBits) | kPerThread | kScheduler);
-  struct timespec time = {};
-  if (::clock_gettime(clock, &time) != 0) return {};
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  return TimeOf(clock);
 }
 
 }  // namespace wasmoor::os

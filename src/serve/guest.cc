@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "wasmoor/base/ascii.h"
 #include "wasmoor/program/report.h"
 
 namespace wasmoor::serve {
@@ -114,8 +115,7 @@ void Guest::Begin(const http::Head& head) {
   // HTTP/1.0 need not say whom it asks, and a guest must be told.
   const bool named = head.target.find("://") != std::string_view::npos ||
                      std::any_of(fields.begin(), fields.end(), [](const wasm::HttpField& one) {
-                       return one.name.size() == kHost.size() &&
-                              ::strncasecmp(one.name.data(), kHost.data(), kHost.size()) == 0;
+                       return IsSameName(one.name, kHost);
                      });
   if (!named) fields.push_back({kHost, "localhost"});
   auto request = guests_.handler_.Begin(

@@ -18,6 +18,7 @@
 #include "serve/worker.h"
 #include "wasmoor/loop/acceptor.h"
 #include "wasmoor/os/limit.h"
+#include "wasmoor/os/scheduling.h"
 #include "wasmoor/os/socket.h"
 #include "wasmoor/wasm/http.h"
 
@@ -44,12 +45,6 @@ void HandleEndingSignals() {
   sigfillset(&action.sa_mask);
   action.sa_flags = SA_ONSTACK | SA_RESTART;
   for (const int signal : kEnding) ::sigaction(signal, &action, nullptr);
-}
-
-uint32_t CpuCount() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
 }
 
 // What guests reach. Lines are written whole, one after the other.
@@ -133,7 +128,7 @@ Status HttpServer::Open(const wasm::Module& module, const wasi::Grants& grants,
   if (!ending_.valid()) return FailErrno(errno, "eventfd");
 
   if (on_thread != nullptr) settings_.threads = 1;
-  const uint32_t threads = settings_.threads > 0 ? settings_.threads : CpuCount();
+  const uint32_t threads = settings_.threads > 0 ? settings_.threads : os::CpuCount();
   const uint32_t at_once = std::max(1U, settings_.requests / threads);
   uint64_t descriptors = os::GetLimit(RLIMIT_NOFILE).soft;
   if (on_thread != nullptr && on_thread->descriptors > 0)

@@ -15,6 +15,7 @@
 
 #include "wasmoor/base/check.h"
 #include "wasmoor/os/file.h"
+#include "wasmoor/os/socket.h"
 
 namespace wasmoor::telemetry {
 namespace {
@@ -164,17 +165,9 @@ void HttpClient::Begin() {
 
 void HttpClient::Connect() {
   Close();
-  const SocketAddress& address = addresses_[next_address_++];
-  socket_ =
-      os::Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket_.valid()) return Lost(FailErrno(errno, "{}", endpoint_.Authority()).value());
-  // What is sent is whole.
-  const int on = 1;
-  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) !=
-          0 &&
-      errno != EINPROGRESS)
-    return Lost(FailErrno(errno, "{}", endpoint_.Authority()).value());
+  auto socket = os::ConnectTcpAtOnce(addresses_[next_address_++]);
+  if (!socket) return Lost(std::move(socket).error().WithContext(endpoint_.Authority()));
+  socket_ = *std::move(socket);
   auto source = loop_.Watch(socket_);
   if (!source) return Lost(source.error());
   source_ = std::move(*source);
@@ -182,10 +175,8 @@ void HttpClient::Connect() {
 }
 
 void HttpClient::OnConnected() {
-  int error = 0;
-  socklen_t size = sizeof(error);
-  ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) return Lost(FailErrno(error, "{}", endpoint_.Authority()).value());
+  auto made = os::ConnectionMade(socket_);
+  if (!made) return Lost(std::move(made).error().WithContext(endpoint_.Authority()));
   next_address_ = addresses_.size();
   source_.OnReadable([this] { Receive(); });
   Send();

@@ -66,7 +66,7 @@ class HttpClient {
   loop::Loop& loop_;
   const Endpoint endpoint_;
   const std::string fields_;
-  std::vector<SocketAddress> addresses_;
+  std::vector<os::SocketAddress> addresses_;
   size_t next_address_ = 0;
   os::Fd socket_;
   loop::Source source_;  // Destroyed before what it watches.

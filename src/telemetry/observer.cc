@@ -1,5 +1,7 @@
 #include "wasmoor/telemetry/observer.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <list>
 #include <string>
@@ -15,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view kPlain = "text/plain; charset=utf-8";
+constexpr std::string_view kPlain = "text/plain; charset=utf-8", kMetricsPath = "/metrics";
 
 struct Answer {
   unsigned status = 200;
@@ -51,7 +53,7 @@ class Telling : public http::Work {
 
 http::Limits LimitsOf(const ObserverOptions& options) {
   return {.head_bytes = 16 << 10,
-          .body_bytes = 64 << 10,
+          .body_bytes = options.body_bytes,
           .connections = options.connections,
           .head_time = 10s,
           .idle_time = 75s,
@@ -65,18 +67,26 @@ struct Observer::Parts : http::Handler {
       : options(std::move(with)), server(options.loop, *this, LimitsOf(options)) {}
 
   std::unique_ptr<http::Work> Begin(const http::Head& head, http::Exchange& exchange) override {
-    return std::make_unique<Telling>(AnswerTo(head), exchange);
+    const std::string_view path = head.target.substr(0, head.target.find('?'));
+    const bool is_ours =
+        path == kMetricsPath || path == options.live_path || path == options.ready_path;
+    if (!is_ours && options.others != nullptr) return options.others->Begin(head, exchange);
+    return std::make_unique<Telling>(is_ours ? AnswerTo(head, path) : NothingThere(), exchange);
   }
 
-  Answer AnswerTo(const http::Head& head) {
-    constexpr unsigned kNotFound = 404, kMethodNotAllowed = 405;
-    const std::string_view path = head.target.substr(0, head.target.find('?'));
-    if (path != "/metrics" && path != "/healthz" && path != "/readyz")
-      return {.status = kNotFound, .body = "there are /metrics, /healthz and /readyz\n"};
+  Answer NothingThere() const {
+    constexpr unsigned kNotFound = 404;
+    return {.status = kNotFound,
+            .body = fmt::format("there are {}, {} and {}\n", kMetricsPath, options.live_path,
+                                options.ready_path)};
+  }
+
+  Answer AnswerTo(const http::Head& head, std::string_view path) {
+    constexpr unsigned kMethodNotAllowed = 405;
     if (head.method != "GET" && head.method != "HEAD")
       return {.status = kMethodNotAllowed, .body = "only GET and HEAD\n"};
-    if (path == "/metrics") return {.type = Registry::kContentType, .body = Metrics()};
-    return path == "/healthz" ? Answer{.body = "ok\n"} : Readiness();
+    if (path == kMetricsPath) return {.type = Registry::kContentType, .body = Metrics()};
+    return path == options.live_path ? Answer{.body = "ok\n"} : Readiness();
   }
 
   // A scrape may cost milliseconds where there is much to tell: however many ask in one turn of the

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "telemetry/http_client.h"
+#include "wasmoor/base/ascii.h"
 #include "wasmoor/base/percent.h"
 #include "wasmoor/base/printable.h"
 #include "wasmoor/telemetry/otlp.h"
@@ -85,10 +86,7 @@ class Environment {
   const std::function<void(std::string_view)>& warn_;
 };
 
-bool IsTrue(std::string_view text) {
-  constexpr std::string_view kTrue = "true";
-  return text.size() == kTrue.size() && ::strncasecmp(text.data(), kTrue.data(), kTrue.size()) == 0;
-}
+bool IsTrue(std::string_view text) { return IsSameName(text, "true"); }
 
 // Empty: nobody asks for traces.
 std::string ReadEndpoint(const Environment& environment) {

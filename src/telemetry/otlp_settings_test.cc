@@ -130,7 +130,7 @@ TEST(ResolveTest, NamesAreThoseOfTheHostsFileAndNoOthers) {
   const auto families = [&](std::string_view host) {
     std::vector<int> found;
     if (const auto all = Resolve(host, 4318, hosts)) {
-      for (const SocketAddress& one : *all) found.push_back(one.storage.ss_family);
+      for (const os::SocketAddress& one : *all) found.push_back(one.storage.ss_family);
     }
     return found;
   };

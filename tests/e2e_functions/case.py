@@ -5,6 +5,7 @@ import http.client
 import os
 import pathlib
 import shutil
+import socket
 import sys
 import tempfile
 import unittest
@@ -84,6 +85,17 @@ class Case(unittest.TestCase):
 
     def metric(self, series):
         return metric(self.health, series)
+
+    def leave(self, path, chunk=b""):
+        """Asks for it with the beginning of a body, if there is a chunk of it, leaves while it runs, and waits for its end."""
+        host, port = self.address.split(":")
+        with socket.create_connection((host, int(port)), 30) as client:
+            body = "transfer-encoding: chunked\r\n" if chunk else ""
+            client.sendall(f"POST {path} HTTP/1.1\r\nhost: a\r\n{body}\r\n".encode())
+            if chunk:
+                client.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            until(lambda: self.metric("wasmoor_function_running") > 0, f"{path} runs")
+        until(lambda: self.metric("wasmoor_function_running") == 0, f"{path} has ended")
 
     def idle(self, what="any request"):
         """Waits until nothing is left of what was asked."""

@@ -9,6 +9,9 @@
 // What the C library has no functions for. `process` 0: the calling thread.
 namespace wasmoor::os {
 
+// On how many CPUs this process may run; at least 1.
+uint32_t CpuCount();
+
 // The fields of sched_setattr(2).
 struct SchedulingPolicy {
   uint32_t policy = 0;  // SCHED_…

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <csignal>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,5 +15,22 @@ Result<int> ParseSignal(std::string_view text);
 
 // "SIGTERM", "SIGRTMIN+3"; the number itself where it has no name.
 std::string SignalName(int signal);
+
+// While it lives, the calling thread gets no signal: they wait, or go to other threads. A thread
+// or process that is begun meanwhile begins so, too, and for good. Of that thread only.
+class SignalsHeld {
+ public:
+  enum class But : uint8_t {
+    kNone,
+    kFaults,  // SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP: an engine's traps are its own.
+  };
+  explicit SignalsHeld(But but = But::kNone);
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+  ~SignalsHeld();
+
+ private:
+  sigset_t before_;
+};
 
 }  // namespace wasmoor::os

@@ -27,7 +27,9 @@ Status SeparateThreadFiles();
 // namespace among that. pthread_join(3) returns before.
 bool IsThreadGone(pid_t thread);
 
-// What a thread of this process has run (CPU time), or what it had when it is gone.
+// What the calling thread has run (CPU time).
+std::chrono::nanoseconds OwnThreadTime();
+// What a thread of this process has run, or what it had when it is gone.
 std::chrono::nanoseconds ThreadTime(pid_t thread);
 
 }  // namespace wasmoor::os

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -29,6 +31,10 @@ Result<Fd> ListenUnix(const std::string& path);
 // need /proc.
 Result<Fd> ListenUnix(const Fd& directory, const char* name);
 Result<Fd> ConnectUnix(const Fd& directory, const char* name);
+
+// What came with a message that recvmsg(2) has read, as owned descriptors; for who reads a stream
+// by itself. Call it once.
+std::vector<Fd> DescriptorsIn(const msghdr& message);
 
 // Sends all of `bytes`, and `descriptor` (null: none) with the first of them. On a SOCK_SEQPACKET
 // socket that is one message. kUnavailable (EPIPE) if nobody is there any more.

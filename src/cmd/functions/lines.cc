@@ -11,6 +11,8 @@
 #include <csignal>
 #include <utility>
 
+#include "wasmoor/os/signal.h"
+
 namespace wasmoor::cmd {
 namespace {
 
@@ -25,11 +27,8 @@ size_t LinesIn(std::string_view text) {
 
 Lines::Lines(int descriptor) : descriptor_(descriptor) {
   // The process's signals are for its other threads.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const os::SignalsHeld held;
   thread_ = std::thread([this] { Carry(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Lines::~Lines() {

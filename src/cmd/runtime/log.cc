@@ -3,10 +3,10 @@
 #include <fcntl.h>
 
 #include <array>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "cmd/line/json_text.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::cmd {
@@ -18,21 +18,6 @@ std::string_view LevelName(Level level) {
 }
 
 }  // namespace
-
-std::string Rfc3339(std::chrono::system_clock::time_point time, Precision precision) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const std::time_t clock = std::chrono::system_clock::to_time_t(seconds);
-  struct tm parts = {};
-  gmtime_r(&clock, &parts);
-  std::string text =
-      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
-                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-  if (precision == Precision::kNanoseconds) {
-    const auto fraction = std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds);
-    text += fmt::format(".{:09}", fraction.count());
-  }
-  return text + 'Z';
-}
 
 std::string LogLine(Level level, std::string_view message, LogFormat format,
                     std::chrono::system_clock::time_point time) {

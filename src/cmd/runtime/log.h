@@ -13,10 +13,6 @@ namespace wasmoor::cmd {
 enum class Level : uint8_t { kDebug, kWarning, kError };
 enum class LogFormat : uint8_t { kText, kJson };
 
-// "2026-11-21T17:47:23Z", or with all nine digits of a second's fraction (RFC 3339).
-enum class Precision : uint8_t { kSeconds, kNanoseconds };
-std::string Rfc3339(std::chrono::system_clock::time_point time, Precision precision);
-
 // One line, with its end, as logrus writes it, which the callers of runtimes read: a JSON object
 // of level, msg and time, or `time="…" level=error msg="…"`.
 std::string LogLine(Level level, std::string_view message, LogFormat format,

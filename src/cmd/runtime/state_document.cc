@@ -8,6 +8,7 @@
 #include "cmd/line/json_text.h"
 #include "cmd/line/text.h"
 #include "cmd/runtime/log.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/os/file.h"
 
 namespace wasmoor::cmd {

@@ -8,6 +8,7 @@
 #include "cmd/line/text.h"
 #include "cmd/wasmoor/cache_access.h"
 #include "cmd/wasmoor/times.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/base/units.h"
 
 namespace wasmoor::cmd {
@@ -28,8 +29,8 @@ Json EntryJson(const Entry& entry) {
                {"tier", TierName(entry.tier)},
                {"kind", entry.is_component ? "component" : "module"},
                {"bytes", entry.bytes},
-               {"created", Timestamp(entry.created)},
-               {"last_used", Timestamp(entry.last_used)},
+               {"created", Rfc3339(entry.created, Precision::kSeconds)},
+               {"last_used", Rfc3339(entry.last_used, Precision::kSeconds)},
                {"engine", entry.fingerprint}};
   if (!entry.damage.empty()) json["damage"] = entry.damage;
   return json;

@@ -10,6 +10,7 @@
 
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/process.h"
+#include "wasmoor/os/signal.h"
 
 namespace wasmoor::cmd {
 namespace {
@@ -17,22 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr mode_t kMode = 0666;  // Less the umask, as of every file that a shell makes.
-
-// No signal ends this process while it lives.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 
@@ -91,8 +76,9 @@ Status ImageOutput::Link() {
     const Status linked = os::LinkUnnamed(file_, folder_, leaf_.c_str());
     if (linked) return {};
   }
-  // A name can be taken over only by one that is there: for a moment the file has another.
-  const SignalsBlocked blocked;
+  // A name can be taken over only by one that is there: for a moment the file has another,
+  // which no signal may leave there.
+  const os::SignalsHeld held;
   const std::string other = fmt::format(".{}.{}.new", leaf_, ::getpid());
   Status done = is_unnamed_ ? os::LinkUnnamed(file_, folder_, other.c_str()) : Status();
   if (!is_unnamed_ || !done) {

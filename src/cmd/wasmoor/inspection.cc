@@ -6,6 +6,7 @@
 #include "cmd/line/json_text.h"
 #include "cmd/line/text.h"
 #include "cmd/wasmoor/times.h"
+#include "wasmoor/base/time.h"
 #include "wasmoor/base/units.h"
 
 namespace wasmoor::cmd {
@@ -224,8 +225,8 @@ Json CacheJson(const Inspection& it) {
   for (const Inspection::Cached& cached : it.cached) {
     Json one = {{"tier", TierName(cached.entry.tier)},
                 {"bytes", cached.entry.bytes},
-                {"created", Timestamp(cached.entry.created)},
-                {"last_used", Timestamp(cached.entry.last_used)},
+                {"created", Rfc3339(cached.entry.created, Precision::kSeconds)},
+                {"last_used", Rfc3339(cached.entry.last_used, Precision::kSeconds)},
                 {"usable", cached.usable}};
     if (!cached.entry.damage.empty()) one["damage"] = cached.entry.damage;
     entries.push_back(std::move(one));

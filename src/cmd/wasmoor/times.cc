@@ -24,14 +24,6 @@ constexpr std::array kUnits = {
 
 }  // namespace
 
-std::string Timestamp(system_clock::time_point time) {
-  const time_t seconds = system_clock::to_time_t(time);
-  struct tm parts = {};
-  gmtime_r(&seconds, &parts);
-  std::array<char, 32> text = {};
-  return {text.data(), strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
-
 std::string Ago(system_clock::time_point time, system_clock::time_point now) {
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - time);
   // Two clocks of one machine (a file's and a process's) may differ by that.

@@ -5,9 +5,6 @@
 
 namespace wasmoor::cmd {
 
-// "2026-03-01T12:00:00Z", for machines.
-std::string Timestamp(std::chrono::system_clock::time_point time);
-
 // "just now", "3 minutes ago", "12 days ago", for people. What lies ahead is "in the future".
 std::string Ago(std::chrono::system_clock::time_point time,
                 std::chrono::system_clock::time_point now);

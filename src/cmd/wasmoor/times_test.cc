@@ -20,9 +20,5 @@ TEST(TimesTest, AnAgeIsToldInItsLargestUnit) {
   EXPECT_EQ(ago(seconds(-60)), "in the future");
 }
 
-TEST(TimesTest, ATimestampIsInUtc) {
-  EXPECT_EQ(Timestamp(system_clock::from_time_t(0)), "1970-01-01T00:00:00Z");
-}
-
 }  // namespace
 }  // namespace wasmoor::cmd

@@ -8,6 +8,7 @@
 
 #include "cmd/line/json_text.h"
 #include "wasmoor/base/printable.h"
+#include "wasmoor/base/time.h"
 
 namespace wasmoor::cmd {
 namespace {

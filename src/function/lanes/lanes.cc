@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "wasmoor/base/check.h"
+#include "wasmoor/os/signal.h"
+#include "wasmoor/os/thread.h"
 
 namespace wasmoor::function {
 namespace {
@@ -24,12 +26,6 @@ constexpr std::chrono::seconds kPatience{10};
 // What a guest without a group may use at once after it has used nothing.
 constexpr nanoseconds kBurst = std::chrono::milliseconds(20);
 constexpr std::chrono::hours kEver{24 * 365 * 10};
-
-nanoseconds OwnTime() {
-  struct timespec time = {};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
-}
 
 uint64_t SharesOf(uint32_t millicores) {
   return millicores == 0 ? kUsualShares : kUsualShares * millicores / kMillicores;
@@ -137,7 +133,7 @@ void Lane::StepAside(uint32_t millicores) {
   if (has_group()) static_cast<void>(seat_->SetShares(SharesOf(millicores)));
   Limit(millicores);
   paced_since_ = std::chrono::steady_clock::now();
-  paced_from_ = OwnTime();
+  paced_from_ = os::OwnThreadTime();
 }
 
 void Lane::Limit(uint32_t millicores) {
@@ -150,12 +146,12 @@ void Lane::Limit(uint32_t millicores) {
 void Lane::Pace() {
   const uint32_t limit = limit_;
   if (has_group() || limit == 0 || leads_) return;
-  const nanoseconds used = OwnTime() - paced_from_;
+  const nanoseconds used = os::OwnThreadTime() - paced_from_;
   const nanoseconds passed = std::chrono::steady_clock::now() - paced_since_;
   const nanoseconds due = passed * limit / kMillicores;
   if (due > used + kBurst) {
     // What it did not want then it has not saved.
-    paced_from_ = OwnTime();
+    paced_from_ = os::OwnThreadTime();
     paced_since_ = std::chrono::steady_clock::now();
     return;
   }
@@ -230,13 +226,9 @@ Status Lanes::Launch(std::unique_ptr<Lane> lane) {
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstacksize(&attributes, options_.stack_bytes);
   // The process's signals are for its first thread; the engine's traps are the guest's own.
-  sigset_t others, before;
-  sigfillset(&others);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) sigdelset(&others, fault);
-  ::pthread_sigmask(SIG_SETMASK, &others, &before);
+  const os::SignalsHeld held(os::SignalsHeld::But::kFaults);
   const std::lock_guard lock(mutex_);
   const int failed = ::pthread_create(&lane->thread_, &attributes, Enter, lane.get());
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::pthread_attr_destroy(&attributes);
   if (failed != 0)
     return FailErrno(

@@ -1,12 +1,13 @@
 #include "function/worker/channel.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "wasmoor/os/unix_socket.h"
 
 namespace wasmoor::function {
 namespace {
@@ -22,23 +23,10 @@ union Control {
   char bytes[CMSG_SPACE(kMostAtOnce * sizeof(int))];
 };
 
-void TakeDescriptors(msghdr* message, std::deque<os::Fd>* to) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(message); part != nullptr; part = CMSG_NXTHDR(message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; ++i) {
-      int number = -1;
-      std::memcpy(&number, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-      to->emplace_back(number);
-    }
-  }
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Channel>> Channel::Create(loop::Loop& loop, os::Fd socket, size_t most,
                                                  Descriptors descriptors, Listener& listener) {
-  if (::fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0) return FailErrno(errno, "fcntl");
   std::unique_ptr<Channel> channel(
       new Channel(loop, std::move(socket), most, descriptors, listener));
   channel->source_ = TRY(loop.Watch(channel->socket_));
@@ -95,7 +83,7 @@ Result<size_t> Channel::Receive(std::span<char> room) {
   if (got < 0 && errno == EAGAIN) return 0;
   if (got == 0 || (got < 0 && errno == ECONNRESET)) return Fail(Code::kUnavailable, "it is gone");
   if (got < 0) return FailErrno(errno, "it cannot be heard any more");
-  TakeDescriptors(&message, &came_);
+  for (os::Fd& one : os::DescriptorsIn(message)) came_.push_back(std::move(one));
   return static_cast<size_t>(got);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "wasmoor/base/check.h"
+#include "wasmoor/os/signal.h"
 
 namespace wasmoor::wasm::wasmtime {
 namespace {
@@ -38,12 +39,9 @@ Ticker::Ticker(std::chrono::milliseconds tick) : tick_(tick) {}
 
 void Ticker::StartLocked() {
   CatchKick();
-  // The process's signals are for its other threads: the new thread inherits this mask.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  // The process's signals are for its other threads.
+  const os::SignalsHeld held;
   thread_ = std::thread([this] { Loop(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void Ticker::Start() {
