@@ -8,7 +8,6 @@
 #include <cmath>
 #include <utility>
 
-#include "wasmoor/cgroup/entry.h"
 #include "wasmoor/cgroup/threads.h"
 
 namespace wasmoor::host {
@@ -74,12 +73,13 @@ CpuShare::~CpuShare() {
   if (auto group = cgroup::Group::Open(group_)) static_cast<void>(group->Remove());
 }
 
-Status CpuShare::Enter() const {
-  if (!group_.empty()) {
-    const cgroup::Group group = TRY(cgroup::Group::Open(group_));
-    const cgroup::Entry entry = TRY(cgroup::Entry::OpenForThreads(group));
-    return entry.Enter();
-  }
+Result<std::optional<cgroup::Entry>> CpuShare::OpenEntry() const {
+  if (group_.empty()) return std::nullopt;
+  return TRY(cgroup::Entry::OpenForThreads(TRY(cgroup::Group::Open(group_))));
+}
+
+Status CpuShare::Enter(const std::optional<cgroup::Entry>& entry) const {
+  if (entry) return entry->Enter();
   const std::lock_guard lock(mutex_);
   if (cpu_.shares && *cpu_.shares > 0 &&
       ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), NiceOf(*cpu_.shares)) != 0)

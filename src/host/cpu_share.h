@@ -8,6 +8,7 @@
 #include <string>
 
 #include "wasmoor/base/result.h"
+#include "wasmoor/cgroup/entry.h"
 #include "wasmoor/cgroup/group.h"
 #include "wasmoor/cgroup/root.h"
 #include "wasmoor/oci/spec.h"
@@ -28,8 +29,10 @@ class CpuShare {
   // Removes the group, which must be empty by then.
   ~CpuShare();
 
+  // The way in, which a thread may go that sees no groups any more; none where there is no group.
+  Result<std::optional<cgroup::Entry>> OpenEntry() const;
   // The calling thread's share is this from now on. With all rights.
-  Status Enter() const;
+  Status Enter(const std::optional<cgroup::Entry>& entry) const;
   Status Change(const oci::CpuResources& cpu);
 
   // Whether guests have to ask.

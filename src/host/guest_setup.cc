@@ -25,6 +25,7 @@
 #include "wasmoor/os/features.h"
 #include "wasmoor/os/file.h"
 #include "wasmoor/os/mount.h"
+#include "wasmoor/os/scheduling.h"
 #include "wasmoor/os/thread.h"
 #include "wasmoor/seccomp/cache.h"
 
@@ -79,6 +80,9 @@ Result<std::optional<ReadyGuest>> GuestSetup::Run(wasm::TickHandler* on_tick,
   if (!TRY(FindModule())) return std::nullopt;
   TRY(OpenRest());
   TRY(EnterJail());
+  // Not before: one that has little of the CPUs would hold what making a jail has locked, for long.
+  if (share_) TRY(share_->Enter(std::exchange(share_entry_, std::nullopt)));
+  static_cast<void>(os::TakeTurnsOf({}, os::Children::kUsual));
   TRY(BecomeUser());
   return TRY(MakeGuest(on_tick, pool));
 }
@@ -197,7 +201,7 @@ Status GuestSetup::OpenRest() {
       order_.exec
           ? std::move(order_.share)
           : TRY(CpuShare::Make(common_.thread_groups ? &*common_.thread_groups : nullptr, config));
-  if (share_) TRY(share_->Enter());
+  if (share_) share_entry_ = TRY(share_->OpenEntry());
   if (common_.groups) pod_limit_ = MemoryLimitOfPod(*common_.groups, config.cgroups_path);
   if (!order_.exec) sources_ = TRY(jail::OpenGuestSources(bundle_.spec, bundle_.directory));
   if (config.seccomp) filter_ = TRY(seccomp::CompileCached(*config.seccomp, common_.filters));

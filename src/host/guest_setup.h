@@ -102,6 +102,7 @@ class GuestSetup {
   std::vector<os::Fd> sources_;
   std::optional<seccomp::Program> filter_;
   std::shared_ptr<CpuShare> share_;
+  std::optional<cgroup::Entry> share_entry_;
   std::optional<uint64_t> pod_limit_;
   std::optional<GuestStreams> streams_;
   seccomp::GuestKind kind_ = seccomp::GuestKind::kThread;

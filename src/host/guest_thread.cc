@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "container/limits.h"
+#include "wasmoor/os/scheduling.h"
 #include "wasmoor/os/signal.h"
 #include "wasmoor/os/thread.h"
 
@@ -63,7 +64,10 @@ Result<std::unique_ptr<GuestThread>> GuestThread::Begin(const Common& common, Gu
   ::pthread_attr_setstacksize(&attributes, stack_bytes + kOwnStack);
   // The process's signals are for its first thread; the engine's traps are the guest's own.
   const os::SignalsHeld held(os::SignalsHeld::But::kFaults);
+  // A new thread would wait for the end of a turn of one that spins, before it makes its jail.
+  static_cast<void>(os::TakeTurnsOf(os::kShortTurns, os::Children::kSame));
   const int failed = ::pthread_create(&guest->handle_, &attributes, Enter, guest.get());
+  static_cast<void>(os::TakeTurnsOf(os::kShortTurns, os::Children::kUsual));
   ::pthread_attr_destroy(&attributes);
   if (failed != 0) {
     guest->joined_ = true;

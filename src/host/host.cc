@@ -23,6 +23,7 @@
 #include "wasmoor/loop/loop.h"
 #include "wasmoor/os/capability.h"
 #include "wasmoor/os/file.h"
+#include "wasmoor/os/scheduling.h"
 #include "wasmoor/program/compiler.h"
 
 namespace wasmoor::host {
@@ -174,6 +175,8 @@ Status Host::Run() {
   // What is freed is given back when it is quiet, and not in the middle of work.
   ::mallopt(M_TRIM_THRESHOLD, kKeptFree);
   TRY(MakeCommon());
+  // Who waits for a start waits for this thread, and guests may spin on all CPUs.
+  static_cast<void>(os::TakeTurnsOf(os::kShortTurns, os::Children::kUsual));
   loop_ = TRY(loop::Loop::Create());
   container::WasmOptions wasm;
   wasm.engine = options_.engine;

@@ -2,6 +2,7 @@
 
 #include <linux/keyctl.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,6 +44,17 @@ Status SetScheduling(pid_t process, const SchedulingPolicy& policy) {
   if (syscall(SYS_sched_setattr, process, &kernel, 0) == 0) return {};
   return FailErrno(errno, "scheduling policy {}, nice {}, priority {}", policy.policy, policy.nice,
                    policy.priority);
+}
+
+Status TakeTurnsOf(std::chrono::nanoseconds turn, Children children) {
+  constexpr uint64_t kResetOnFork = 1;  // SCHED_FLAG_RESET_ON_FORK
+  errno = 0;
+  const int nice = ::getpriority(PRIO_PROCESS, 0);
+  if (errno != 0) return FailErrno(errno, "getpriority");
+  return SetScheduling(0, {.policy = SCHED_OTHER,
+                           .flags = children == Children::kUsual ? kResetOnFork : 0,
+                           .nice = nice,
+                           .runtime = static_cast<uint64_t>(turn.count())});
 }
 
 Status SetIoPriority(pid_t process, int io_class, int level) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 
 #include "wasmoor/base/result.h"
@@ -21,6 +22,15 @@ struct SchedulingPolicy {
   uint64_t runtime = 0, deadline = 0, period = 0;  // Nanoseconds.
 };
 Status SetScheduling(pid_t process, const SchedulingPolicy& policy);
+
+// How long the calling thread runs before others that wait for its CPU have a turn, 0.1 to 100 ms;
+// zero: as long as is usual. With short turns it has no larger part of the CPU: it has it sooner
+// when it wakes, which is for threads that work little and are waited for. What it begins has the
+// same turns, or usual ones and no nice value below 0 (SCHED_FLAG_RESET_ON_FORK, which to take back
+// needs CAP_SYS_NICE). Before Linux 6.12 all turns are usual ones.
+enum class Children : uint8_t { kUsual, kSame };
+Status TakeTurnsOf(std::chrono::nanoseconds turn, Children children);
+inline constexpr std::chrono::microseconds kShortTurns{100};  // The shortest that there are.
 
 // The classes of ioprio_set(2), of which <linux/ioprio.h> is C only in newer kernels: a function
 // there has a parameter named `class`.
