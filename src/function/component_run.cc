@@ -113,9 +113,11 @@ ComponentRun::Step ComponentRun::Poll() {
   result_.usage.memory_bytes = std::max(result_.usage.memory_bytes, memory_.used.load());
   if (news.answered) Answer();
   if (request_ == nullptr) return Step::kEnd;
-  Carry();
+  wasm::HttpRequest::Failure failure;
+  if (news.ended) failure = request_->TakeFailure();
+  // The body of a guest that is gone ends as if it were whole.
+  Carry(failure.trap || failure.error ? BodyOut::State::kBroken : BodyOut::State::kWhole);
   if (news.ended) {
-    wasm::HttpRequest::Failure failure = request_->TakeFailure();
     if (failure.trap) {
       EndWith(wasm::Exit{.kind = wasm::Exit::Kind::kTrapped, .trap = *std::move(failure.trap)});
     } else if (failure.error) {
@@ -150,14 +152,14 @@ void ComponentRun::Answer() {
 }
 
 // What there is of the response, as far as there is room for it.
-void ComponentRun::Carry() {
+void ComponentRun::Carry(BodyOut::State end) {
   while (is_answered_ && !body_over_ && output_.HasRoom()) {
     std::string_view part;
     switch (request_->ReadBody(&part)) {
       case wasm::HttpRequest::BodyState::kPart: output_.Put(part); break;
       case wasm::HttpRequest::BodyState::kEnd:
         body_over_ = true;
-        output_.End(BodyOut::State::kWhole);
+        output_.End(end);
         break;
       case wasm::HttpRequest::BodyState::kBrokenOff:
         body_over_ = true;

@@ -47,7 +47,7 @@ class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRu
   void Feed();
   Step Poll();
   void Answer();
-  void Carry();
+  void Carry(BodyOut::State end);
   void EndWith(Result<wasm::Exit> exit);
 
   Plan plan_;

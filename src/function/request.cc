@@ -391,11 +391,11 @@ void Request::Ended() {
   if (trace_) trace_->EndRun();
   front_.common().admission().Leave(*ticket_);
   if (exchange_ == nullptr) {
-    if (told_) Account(End::kOk, {}, {});
+    if (told_) AccountTold();
     return;
   }
   if (told_) {
-    Account(End::kOk, {}, {});
+    AccountTold();
   } else {
     AnswerEnd();
   }

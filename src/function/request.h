@@ -73,6 +73,8 @@ class Request final : public std::enable_shared_from_this<Request>,
   bool AnswerBegin(bool ended);
   void AnswerWith(const ReplyHead& head);
   void AnswerEnd();
+  bool HasBrokenOff();
+  void AccountTold();
   void AnswerFailure(End end, unsigned status, std::string_view problem,
                      std::string_view backtrace = {});
   void AddUsage(std::vector<http::Field>* fields);

@@ -11,6 +11,8 @@
 namespace wasmoor::function {
 namespace {
 
+constexpr std::string_view kBrokeOff = "it broke its response off";
+
 void AppendNumber(std::string* text, uint64_t number) {
   std::array<char, 20> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
@@ -45,6 +47,14 @@ void Request::Carry() {
   if (!unsent_.empty() || run_->output().state() == BodyOut::State::kOpen) return;
   told_ = true;
   run_->output().state() == BodyOut::State::kWhole ? exchange_->Finish({}) : exchange_->Abort();
+}
+
+bool Request::HasBrokenOff() { return run_->output().state() == BodyOut::State::kBroken; }
+
+// All of its response was passed on before it ended.
+void Request::AccountTold() {
+  if (HasBrokenOff()) return Account(End::kFailed, kBrokeOff, {});
+  Account(End::kOk, {}, {});
 }
 
 void Request::Write(std::string_view part) {
@@ -93,6 +103,7 @@ void Request::AnswerEnd() {
   }
   const wasm::Exit& exit = *result.exit;
   if (exit.ok() || function_->kind == Kind::kBindgen) unsent_ += exit.results;
+  if (exit.ok() && HasBrokenOff()) return AnswerFailure(End::kFailed, kInternal, kBrokeOff);
   if (exit.ok()) {
     if (!exit.results.empty() && function_->kind != Kind::kBindgen) unsent_ += "\n";
     if (!answered_ && !AnswerBegin(true))

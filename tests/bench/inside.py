@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 
-# A benchmark is named WORKLOAD/CONTENDER, which google-benchmark follows with how it was run.
-NAME = re.compile(r"(?P<workload>.+)/(?P<contender>wasmoor|wasmtime(?:-[a-z]+)?|go|with|without)(?:/real_time"
-                  r"|/process_time|/iterations:\d+|/repeats:\d+)*(?P<threads>/threads:\d+)?$")
+# A benchmark is named WORKLOAD/CONTENDER, which google-benchmark follows with its argument and how it was run.
+NAME = re.compile(r"(?P<workload>.+)/(?P<contender>wasmoor|wasmtime(?:-[a-z]+)?|go|with|without)(?P<size>/\d+)?"
+                  r"(?:/real_time|/process_time|/iterations:\d+|/repeats:\d+)*(?P<threads>/threads:\d+)?$")
 TO_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 # Too large for a look whether everything runs.
-SLOW = "^files/(list/wasmtime|copy)"
+SLOW = "^(files/(list/wasmtime|copy)|catalog-idle)"
 
 
 def read(text, table):
@@ -25,7 +25,7 @@ def read(text, table):
         name = NAME.match(entry["run_name"])
         if name is None:
             raise RuntimeError(f"{entry['run_name']}: not of the form WORKLOAD/CONTENDER")
-        workload = name["workload"] + (name["threads"] or "")
+        workload = name["workload"] + (name["size"] or "") + (name["threads"] or "")
         factor = TO_NS[entry["time_unit"]]
         # With several threads real_time is divided by their number, and cpu_time is not.
         table.add(workload, name["contender"], "wall", entry["real_time"] * factor)

@@ -27,7 +27,7 @@ void EnterAndLeave(benchmark::State& state) {
     benchmark::DoNotOptimize(admission.Enter(ticket));
   }
 }
-BENCHMARK(EnterAndLeave)->Name("admission/fits")->ThreadRange(1, 2)->UseRealTime();
+BENCHMARK(EnterAndLeave)->Name("admission-fits/wasmoor")->ThreadRange(1, 2)->UseRealTime();
 
 // As many tenants as the argument says wait with a ticket each, of which each is admitted in turn:
 // one leaves, which admits the next, and comes again.
@@ -48,7 +48,7 @@ void LeaveToTheNext(benchmark::State& state) {
     next = (next + 1) % tickets.size();
   }
 }
-BENCHMARK(LeaveToTheNext)->Name("admission/next_of")->Arg(1)->Arg(100)->Arg(10'000);
+BENCHMARK(LeaveToTheNext)->Name("admission-next-of/wasmoor")->Arg(1)->Arg(100)->Arg(10'000);
 
 // As many tenants wait for more than is free, so that others are looked at in vain.
 void PassThoseThatDoNotFit(benchmark::State& state) {
@@ -70,7 +70,7 @@ void PassThoseThatDoNotFit(benchmark::State& state) {
     benchmark::DoNotOptimize(admission.Enter(ticket));
   }
 }
-BENCHMARK(PassThoseThatDoNotFit)->Name("admission/passing")->Arg(1)->Arg(30)->Arg(10'000);
+BENCHMARK(PassThoseThatDoNotFit)->Name("admission-passing/wasmoor")->Arg(1)->Arg(30)->Arg(10'000);
 
 // A flood is refused where the queue is full of many tenants.
 void Refuse(benchmark::State& state) {
@@ -90,7 +90,7 @@ void Refuse(benchmark::State& state) {
     benchmark::DoNotOptimize(admission.Enter(ticket));
   }
 }
-BENCHMARK(Refuse)->Name("admission/refused");
+BENCHMARK(Refuse)->Name("admission-refused/wasmoor");
 
 }  // namespace
 }  // namespace wasmoor::function

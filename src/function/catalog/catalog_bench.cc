@@ -87,7 +87,7 @@ void FirstLook(benchmark::State& state) {
     state.ResumeTiming();
   }
 }
-BENCHMARK(FirstLook)->Unit(benchmark::kMillisecond);
+BENCHMARK(FirstLook)->Name("catalog-first-look/wasmoor")->Unit(benchmark::kMillisecond);
 
 // A thousand of them are in memory, which are looked at each time.
 void Idle(benchmark::State& state) {
@@ -104,7 +104,7 @@ void Idle(benchmark::State& state) {
     state.counters["cpu_percent"] = (CpuSeconds() - before) * 100 / 8;
   }
 }
-BENCHMARK(Idle)->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK(Idle)->Name("catalog-idle/wasmoor")->Iterations(1)->Unit(benchmark::kSecond);
 
 // Of 90 KB, and 2.5 MB.
 void Cold(benchmark::State& state) {
@@ -120,7 +120,7 @@ void Cold(benchmark::State& state) {
   }
   if (!is_there) state.SkipWithError("the code is not in the cache");
 }
-BENCHMARK(Cold)->Arg(150)->Arg(4000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(Cold)->Name("catalog-cold/wasmoor")->Arg(150)->Arg(4000)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace wasmoor::function

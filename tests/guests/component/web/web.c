@@ -181,6 +181,15 @@ static void promise(Outparam out, const char* length) {
   end(body, output, NULL);
 }
 
+// Lets go of its body before it is finished.
+static void break_off(Outparam out) {
+  Body body = answer(out, 200, NULL);
+  Output output = open_output(body);
+  put(output, "so far\n", 7);
+  STREAM(output_stream_drop_own)(output);
+  HTTP(outgoing_body_drop_own)(body);
+}
+
 static void fail(Outparam out) {
   HTTP(result_own_outgoing_response_error_code_t) result = {.is_err = true};
   result.val.err.tag = WASI_HTTP_TYPES_ERROR_CODE_CONFIGURATION_ERROR;
@@ -236,6 +245,7 @@ static bool rest_after(const char* path, const char* prefix, const char** rest) 
 static void die_midway(Outparam out) {
   Body body = answer(out, 200, NULL);
   put(open_output(body), "so far\n", 7);
+  wait_for(50);  // Until that is with the client.
   __builtin_trap();
 }
 
@@ -292,6 +302,8 @@ void exports_wasi_http_incoming_handler_handle(Request request, Outparam out) {
     __builtin_trap();
   else if (strcmp(path, "/trap-midway") == 0)
     die_midway(out);
+  else if (strcmp(path, "/break-off") == 0)
+    break_off(out);
   else if (strcmp(path, "/work-on") == 0)
     work_on(out);
   else if (strcmp(path, "/spin") == 0)
