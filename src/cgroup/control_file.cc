@@ -1,5 +1,6 @@
 #include "cgroup/control_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +29,18 @@ Result<os::Fd> MakeGroup(const std::string& path) {
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
     return FailErrno(errno, "make control group {}", path);
   return OpenGroup(path);
+}
+
+std::vector<std::string> GroupsIn(const std::string& path) {
+  std::vector<std::string> groups;
+  DIR* const directory = ::opendir(path.c_str());
+  if (directory == nullptr) return groups;
+  while (const dirent* entry = ::readdir(directory)) {
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+      groups.push_back(path + "/" + entry->d_name);
+  }
+  ::closedir(directory);
+  return groups;
 }
 
 Status WriteControl(const os::Fd& group, const std::string& file, std::string_view value) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wasmoor/base/result.h"
 #include "wasmoor/os/fd.h"
@@ -14,6 +15,9 @@ namespace wasmoor::cgroup {
 // A group's directory, and one that is made if it is not there.
 Result<os::Fd> OpenGroup(const std::string& path);
 Result<os::Fd> MakeGroup(const std::string& path);
+
+// The paths of the groups right below one; none if it is not there.
+std::vector<std::string> GroupsIn(const std::string& path);
 
 // One write(2): the kernel takes each as one value.
 Status WriteControl(const os::Fd& group, const std::string& file, std::string_view value);

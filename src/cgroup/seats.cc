@@ -1,6 +1,5 @@
 #include "wasmoor/cgroup/seats.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,18 +35,6 @@ Status WriteOpen(const os::Fd& file, std::string_view value, const std::string& 
 
 Result<os::Fd> OpenFile(const os::Fd& group, const std::string& path, const char* name, int flags) {
   return TRY_AS(os::OpenAt(group, name, flags), "{}/{}", path, name);
-}
-
-std::vector<std::string> GroupsIn(const std::string& path) {
-  std::vector<std::string> groups;
-  DIR* const directory = ::opendir(path.c_str());
-  if (directory == nullptr) return groups;
-  while (const dirent* entry = ::readdir(directory)) {
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-      groups.push_back(path + "/" + entry->d_name);
-  }
-  ::closedir(directory);
-  return groups;
 }
 
 // Threads that a library has made on one that has a seat are in it, too, and stay.

@@ -57,12 +57,39 @@ Status MoveOthers(const os::Fd& from, const os::Fd& to) {
   return Fail(Code::kResourceExhausted, "processes come faster than they can be moved");
 }
 
+void RemoveEmpty(const std::string& path) {
+  for (const std::string& nested : GroupsIn(path)) RemoveEmpty(nested);
+  ::rmdir(path.c_str());
+}
+
+// As it was before a process that was killed had divided it. While it hands a controller down, a
+// group with processes counts as the root of threads, below which no group takes a process
+// (cgroups(7), "domain invalid"); systemd starts the next process in it as it is.
+void TakeTogether(const std::string& whole) {
+  for (const std::string_view part : {kThreadsPart, kOthersPart})
+    RemoveEmpty(whole + std::string(part));
+  const auto group = OpenGroup(whole);
+  if (!group) return;
+  for (const char* const controller : {"-cpu", "-cpuset"})
+    static_cast<void>(WriteControl(*group, "cgroup.subtree_control", controller));
+}
+
+Result<os::Fd> EnterThreadsPart(const std::string& whole) {
+  os::Fd guests = TRY(MakeGroup(whole + std::string(kThreadsPart)));
+  TRY(WriteControl(guests, "cgroup.procs", "0"));
+  return guests;
+}
+
 // The group that systemd has given: this process alone in one part of it.
 Status Divide(const std::string& whole) {
   const os::Fd group = TRY(OpenGroup(whole));
-  const os::Fd guests = TRY(MakeGroup(whole + std::string(kThreadsPart)));
+  auto entered = EnterThreadsPart(whole);
+  if (!entered && entered.error().error_number() == EOPNOTSUPP) {
+    TakeTogether(whole);
+    entered = EnterThreadsPart(whole);
+  }
+  const os::Fd guests = TRY(std::move(entered));
   const os::Fd others = TRY(MakeGroup(whole + std::string(kOthersPart)));
-  TRY(WriteControl(guests, "cgroup.procs", "0"));
   TRY(MoveOthers(group, others));
   TRY(HandDown(group));
   return HandDown(guests);

@@ -319,7 +319,19 @@ class ServiceTest(Service, Guests):
         until(lambda: self.show("MainPID") not in ("0", before) and self.show("ActiveState") == "active",
               "it is there again", PATIENCE)
         task, thread = self.running("/sleep.wasm", cpu={"quota": 50000})
-        self.assertRegex(group_of(thread), "/wasmoor-guests/wasmoor:")
+        self.assertRegex(group_of(thread), "/wasmoor-guests/wasmoor:", (FOLDER / "log").read_text())
+        self.end(task)
+
+    def test_a_group_that_another_has_left_divided_is_divided_again(self):
+        self.systemctl("stop", UNIT)
+        group = GROUPS / "system.slice" / f"{UNIT}"
+        (group / "wasmoor-guests" / "wasmoor:old").mkdir(parents=True)
+        for part in ("", "wasmoor-guests"):
+            (group / part / "cgroup.subtree_control").write_text("+cpu")
+        (group / "wasmoor-guests" / "wasmoor:old" / "cgroup.type").write_text("threaded")
+        self.systemctl("start", UNIT)
+        task, thread = self.running("/sleep.wasm", cpu={"quota": 50000})
+        self.assertRegex(group_of(thread), "/wasmoor-guests/wasmoor:", (FOLDER / "log").read_text())
         self.end(task)
 
 
