@@ -70,7 +70,7 @@ void AddCgiVariables(const CgiRequest& request, Variables* variables) {
                : std::to_string(request.server_port != 0 ? request.server_port : kHttpPort);
   add("GATEWAY_INTERFACE", "CGI/1.1");
   add("SERVER_SOFTWARE", "wasmoor/" WASMOOR_VERSION);
-  add("SERVER_PROTOCOL", "HTTP/1.1");
+  add("SERVER_PROTOCOL", head.protocol());
   add("SERVER_NAME", name.empty() ? "localhost" : name);
   add("SERVER_PORT", port);
   add("REQUEST_METHOD", head.method());

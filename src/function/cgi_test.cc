@@ -33,6 +33,7 @@ TEST(CgiTest, TellsOfTheRequest) {
   EXPECT_EQ(all["CONTENT_LENGTH"], "5");
   EXPECT_EQ(all["HTTP_X_SOME_THING"], "1");
   EXPECT_EQ(all["GATEWAY_INTERFACE"], "CGI/1.1");
+  EXPECT_EQ(all["SERVER_PROTOCOL"], "HTTP/1.1");
 }
 
 TEST(CgiTest, JoinsFieldsOfOneName) {

@@ -6,7 +6,8 @@
 
 namespace wasmoor::function {
 
-Head::Head(const http::Head& head) : has_body_(head.has_body), peer_(head.peer) {
+Head::Head(const http::Head& head)
+    : has_body_(head.has_body), peer_(head.peer), protocol_(head.protocol) {
   size_t size = head.method.size() + head.target.size();
   for (const http::Field& field : head.fields) size += field.name.size() + field.value.size();
   // Whole from the beginning: views into it must not move.

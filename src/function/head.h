@@ -20,6 +20,7 @@ class Head {
   http::Fields fields() const { return fields_; }
   bool has_body() const { return has_body_; }
   const std::string& peer() const { return peer_; }  // The client's address.
+  std::string_view protocol() const { return protocol_; }
 
   // The value of the field, in whatever case its name is written; null if there is none. The second
   // of two is told apart by Count.
@@ -32,6 +33,7 @@ class Head {
   std::vector<http::Field> fields_;
   bool has_body_;
   const std::string peer_;
+  std::string_view protocol_;
 };
 
 }  // namespace wasmoor::function

@@ -402,7 +402,7 @@ void FunctionServer::SetEverywhere(const std::string& function, const Served& se
 
 void FunctionServer::OnChange(const std::shared_ptr<const Ready>& ready) {
   auto served = handlers_->Of(ready);
-  if (!served) return OnProblem(ready->function, served.error());
+  if (!served) return OnNotice(served.error().message());
   SetEverywhere(ready->function, *served);
   if (workers_ != nullptr) workers_->Forget(ready->function);
 }

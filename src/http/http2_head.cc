@@ -83,7 +83,11 @@ Head Http2Head::head(bool has_body) {
   fields_.push_back({"host", has_host_ ? host_ : authority_});
   kept_.AppendTo(&fields_);
   if (!cookie_.empty()) fields_.push_back({"cookie", cookie_});
-  return {.method = method_, .target = path_, .fields = fields_, .has_body = has_body};
+  return {.method = method_,
+          .target = path_,
+          .fields = fields_,
+          .has_body = has_body,
+          .protocol = "HTTP/2.0"};
 }
 
 FieldList Http2Head::Take() { return std::exchange(kept_, {}); }

@@ -54,6 +54,7 @@ TEST_F(Http2Test, TheHandlerSeesWhatItWouldSeeOfHttp1) {
           {{"cookie", "a=1"}, {"x-a", "b"}, {"cookie", "c=2"}, {"te", "trailers"}, {"x-a", ""}}));
   EXPECT_EQ(told_.fields, "host: x\nx-a: b\nte: trailers\nx-a: \ncookie: a=1; c=2\n");
   EXPECT_FALSE(told_.has_body);
+  EXPECT_EQ(told_.protocol, "HTTP/2.0");
   Say(Headers(3, {{":method", "POST"}, {":scheme", "https"}, {":path", "/"}, {"host", "h"}},
               kEndHeaders));
   EXPECT_EQ(told_.fields, "host: h\n");

@@ -28,7 +28,11 @@ class Parser {
   const Refusal& refusal() const { return refusal_; }
 
   Head head() const {
-    return {.method = method_, .target = target_, .fields = fields_, .has_body = !done()};
+    return {.method = method_,
+            .target = target_,
+            .fields = fields_,
+            .has_body = !done(),
+            .protocol = is_http_1_1_ ? "HTTP/1.1" : "HTTP/1.0"};
   }
   bool keep_alive() const { return keep_alive_; }  // As the request wants it.
   bool is_http_1_1() const { return is_http_1_1_; }

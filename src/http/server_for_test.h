@@ -24,6 +24,7 @@ using namespace std::chrono_literals;
 // What the works of a test have told it.
 struct Told {
   int begun = 0, gone = 0, broken = 0;
+  std::string protocol;
   std::string fields;  // Of the last request: "name: value\n" each.
   bool has_body = false;
   std::vector<Exchange*> kept;  // Of "/keep", which the test answers.
@@ -40,6 +41,7 @@ class Answer : public Work {
     for (const Field& one : head.fields)
       told.fields.append(one.name).append(": ").append(one.value).append("\n");
     told.has_body = head.has_body;
+    told.protocol = head.protocol;
   }
   ~Answer() override {
     ++told_.gone;

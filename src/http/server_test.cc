@@ -49,6 +49,7 @@ TEST_F(ServerTest, TakesARequestThatComesByteByByte) {
 TEST_F(ServerTest, SaysNothingOfABodyToHeadAndNone) {
   EXPECT_THAT(Ask("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"),
               AllOf(HasSubstr("content-length: 6\r\n"), EndsWith("\r\n\r\n")));
+  EXPECT_EQ(told_.protocol, "HTTP/1.1");
   EXPECT_THAT(
       Ask("GET /empty HTTP/1.1\r\nHost: x\r\n\r\n"),
       AllOf(StartsWith("HTTP/1.1 204 "), Not(HasSubstr("content-length")), EndsWith("\r\n\r\n")));
@@ -56,6 +57,7 @@ TEST_F(ServerTest, SaysNothingOfABodyToHeadAndNone) {
 
 TEST_F(ServerTest, SpeaksHttp10) {
   const std::string reply = Ask("GET / HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(told_.protocol, "HTTP/1.0");
   EXPECT_THAT(reply, AllOf(HasSubstr("connection: close\r\n"), EndsWith("GET /(end)")));
   EXPECT_THAT(Ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
               AllOf(HasSubstr("connection: keep-alive\r\n"), EndsWith("GET /")));

@@ -35,6 +35,7 @@ struct Head {
   bool has_body = false;
   // The client's address, without its port; empty on a unix socket.
   std::string_view peer;
+  std::string_view protocol = "HTTP/1.1";  // Or "HTTP/1.0", "HTTP/2.0": literals.
 };
 
 // Which clients are answered in HTTP/2.
