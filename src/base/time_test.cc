@@ -13,6 +13,7 @@ constexpr auto At(nanoseconds since_epoch) {
 }
 
 TEST(Rfc3339Test, TimesAreInUtcWithAllDigits) {
+  EXPECT_EQ(Rfc3339(At(seconds(0)), Precision::kSeconds), "1970-01-01T00:00:00Z");
   EXPECT_EQ(Rfc3339(At(seconds(1'795'282'043)), Precision::kSeconds), "2026-11-21T17:27:23Z");
   EXPECT_EQ(Rfc3339(At(seconds(951'782'400) + nanoseconds(7)), Precision::kNanoseconds),
             "2000-02-29T00:00:00.000000007Z");

@@ -43,6 +43,11 @@ std::vector<std::string> GroupsIn(const std::string& path) {
   return groups;
 }
 
+void RemoveEmpty(const std::string& path) {
+  for (const std::string& nested : GroupsIn(path)) RemoveEmpty(nested);
+  ::rmdir(path.c_str());
+}
+
 Status WriteControl(const os::Fd& group, const std::string& file, std::string_view value) {
   // Not by os::OpenAt, whose error says "open", where the operator cares what was to be written.
   os::Fd control(openat(group.get(), file.c_str(), O_WRONLY | O_CLOEXEC));

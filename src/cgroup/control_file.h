@@ -18,6 +18,8 @@ Result<os::Fd> MakeGroup(const std::string& path);
 
 // The paths of the groups right below one; none if it is not there.
 std::vector<std::string> GroupsIn(const std::string& path);
+// Removes a group and all below it, but for those that have members, or groups that have.
+void RemoveEmpty(const std::string& path);
 
 // One write(2): the kernel takes each as one value.
 Status WriteControl(const os::Fd& group, const std::string& file, std::string_view value);

@@ -65,8 +65,7 @@ void RemoveLeft(const std::string& beginning) {
     if (!path.starts_with(beginning)) continue;
     const std::string process = "/proc/" + path.substr(beginning.size());
     if (::access(process.c_str(), F_OK) == 0) continue;
-    for (const std::string& nested : GroupsIn(path)) ::rmdir(nested.c_str());
-    ::rmdir(path.c_str());
+    RemoveEmpty(path);
   }
 }
 

@@ -57,11 +57,6 @@ Status MoveOthers(const os::Fd& from, const os::Fd& to) {
   return Fail(Code::kResourceExhausted, "processes come faster than they can be moved");
 }
 
-void RemoveEmpty(const std::string& path) {
-  for (const std::string& nested : GroupsIn(path)) RemoveEmpty(nested);
-  ::rmdir(path.c_str());
-}
-
 // As it was before a process that was killed had divided it. While it hands a controller down, a
 // group with processes counts as the root of threads, below which no group takes a process
 // (cgroups(7), "domain invalid"); systemd starts the next process in it as it is.

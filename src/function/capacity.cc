@@ -1,6 +1,5 @@
 #include "function/capacity.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -103,8 +103,8 @@ void Request::AnswerEnd() {
   }
   const wasm::Exit& exit = *result.exit;
   if (exit.ok() || function_->kind == Kind::kBindgen) unsent_ += exit.results;
-  if (exit.ok() && HasBrokenOff()) return AnswerFailure(End::kFailed, kInternal, kBrokeOff);
   if (exit.ok()) {
+    if (HasBrokenOff()) return AnswerFailure(End::kFailed, kInternal, kBrokeOff);
     if (!exit.results.empty() && function_->kind != Kind::kBindgen) unsent_ += "\n";
     if (!answered_ && !AnswerBegin(true))
       return AnswerFailure(End::kFailed, kBadGateway, "it ended without a response");

@@ -1,7 +1,6 @@
 #include "host/guest_thread.h"
 
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>

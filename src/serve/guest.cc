@@ -1,7 +1,5 @@
 #include "serve/guest.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <array>
 

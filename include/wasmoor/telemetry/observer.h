@@ -17,7 +17,7 @@ struct ObserverOptions {
   loop::Loop& loop;
   const Registry& registry;
   // Whether the process can do what it is there for; the error says to an operator why not. Asked
-  // at every GET /readyz. Empty: always.
+  // each time that readiness is asked for. Empty: always.
   std::function<Status()> ready;
   // Where liveness and readiness are told.
   std::string_view live_path = "/healthz", ready_path = "/readyz";
@@ -33,9 +33,9 @@ struct ObserverOptions {
 //     GET /healthz   200, as long as the loop goes round
 //     GET /readyz    200, or 503 and a line that says why
 //
-// Other methods get 405. Nobody is asked who he is: what listens should be
-// on an address of the machine's own, or a unix socket. Loop thread only; a slow client costs its
-// connection, for 10 seconds at most. Destroying it hangs up.
+// Everything else is 404, if nobody else answers it (405 for other methods). Nobody is asked who he
+// is: what listens should be on an address of the machine's own, or a unix socket. Loop thread
+// only; a slow client costs its connection, for 10 seconds at most. Destroying it hangs up.
 class Observer {
  public:
   explicit Observer(ObserverOptions options);
