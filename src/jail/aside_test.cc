@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 
@@ -52,6 +53,27 @@ TEST(AsideTest, OneThatIsKilledIsAnError) {
                     })->Wait();
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), Code::kAborted);
+}
+
+TEST(AsideTest, EndsWithWhoeverBeganIt) {
+  std::array<int, 2> ends;
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const pid_t runtime = ::fork();
+  ASSERT_GE(runtime, 0);
+  if (runtime == 0) {
+    ::close(ends[0]);
+    // While it lives, so does the other end of the pipe.
+    const auto work = DoAside([]() -> Result<Warnings> {
+      for (;;) ::pause();
+    });
+    static_cast<void>(work->Advance());
+    ::raise(SIGKILL);
+  }
+  ::close(ends[1]);
+  EXPECT_EQ(::waitpid(runtime, nullptr, 0), runtime);
+  struct pollfd waiting = {ends[0], POLLIN, 0};
+  EXPECT_EQ(::poll(&waiting, 1, 10'000), 1) << "it lives on";
+  ::close(ends[0]);
 }
 
 TEST(AsideTest, LeavesNoProcessHoweverItEnds) {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <memory>
 #include <optional>
 
+#include "jail/spawn_hook.h"
 #include "wasmoor/os/process.h"
 
 namespace wasmoor::jail {
@@ -35,18 +35,12 @@ Result<Pipe> MakePipe() {
   return pipe;
 }
 
-std::vector<char*> Pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 // A hook that runs, in a process group of its own; killed with it if this is destroyed before its
 // end.
 class Running {
  public:
-  Running(pid_t pid, os::Fd output) : pid_(pid), output_(std::move(output)) {}
+  Running(os::Cloned process, os::Fd output)
+      : pid_(process.pid), pidfd_(std::move(process.process)), output_(std::move(output)) {}
   Running(Running&& other) noexcept
       : pid_(std::exchange(other.pid_, 0)),
         pidfd_(std::move(other.pidfd_)),
@@ -55,11 +49,6 @@ class Running {
     if (pid_ == 0) return;
     ::kill(-pid_, SIGKILL);
     Reap();
-  }
-
-  Status Watch() {
-    pidfd_ = TRY(os::OpenProcess(pid_));
-    return {};
   }
 
   // False if it is not over by then. What it leaves running and printing is not waited for.
@@ -116,34 +105,8 @@ Result<Running> Start(const oci::Hook& hook, const std::string& state) {
   const os::Fd input = TRY(
       os::FileInMemory("state", {reinterpret_cast<const uint8_t*>(state.data()), state.size()}));
   Pipe output = TRY(MakePipe());
-  const std::vector<std::string> path = {hook.path};
-  const std::vector<char*> arguments = Pointers(hook.args.empty() ? path : hook.args);
-  const std::vector<char*> environment = Pointers(hook.env);
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, input.get(), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output.in.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output.in.get(), STDERR_FILENO);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, hook.path.c_str(), &actions, &attributes, arguments.data(),
-                                  environment.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return FailErrno(error, "cannot be started");
-  Running running(pid, std::move(output.out));
-  TRY(running.Watch());
-  return running;
+  os::Cloned process = TRY(SpawnHook(hook, input, output.in));
+  return Running(std::move(process), std::move(output.out));
 }
 
 Status RunHook(const oci::Hook& hook, const std::string& state) {

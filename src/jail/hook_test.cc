@@ -2,7 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -95,6 +100,34 @@ TEST_F(HookTest, OneThatHangsIsKilledWithAllItStarted) {
   for (int wait = 0; wait < 100 && fs::exists(started / "exe"); ++wait) usleep(10'000);
   std::error_code gone;
   EXPECT_TRUE(fs::read_symlink(started / "exe", gone).empty());
+}
+
+TEST_F(HookTest, EndsWithWhoeverWaitsForIt) {
+  std::array<int, 2> ends;
+  ASSERT_EQ(::pipe(ends.data()), 0);  // Not close-on-exec: a hook has none of these anyway.
+  const pid_t runtime = ::fork();
+  ASSERT_GE(runtime, 0);
+  if (runtime == 0) {
+    const oci::Hook hook = Shell("ls /proc/self/fd > $OUT; echo $$ >> $OUT; exec sleep 1000");
+    static_cast<void>(RunHooks(std::vector{hook}, "prestart", state));
+    _exit(0);
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
+  std::string said;
+  for (int wait = 0; wait < 1000 && std::count(said.begin(), said.end(), '\n') < 5; ++wait) {
+    usleep(10'000);
+    said = Out();
+  }
+  // Its own three, and that of the directory which `ls` looks at.
+  ASSERT_THAT(said, ::testing::StartsWith("0\n1\n2\n3\n"));
+  const fs::path hook = fs::path("/proc") / said.substr(8, said.find('\n', 8) - 8);
+  EXPECT_TRUE(fs::exists(hook));
+  ::kill(runtime, SIGKILL);
+  EXPECT_EQ(::waitpid(runtime, nullptr, 0), runtime);
+  std::error_code gone;
+  for (int wait = 0; wait < 1000 && fs::exists(hook / "exe", gone); ++wait) usleep(10'000);
+  EXPECT_TRUE(fs::read_symlink(hook / "exe", gone).empty());
 }
 
 TEST_F(HookTest, WhatItLeavesRunningIsNotWaitedFor) {

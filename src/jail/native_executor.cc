@@ -9,6 +9,7 @@
 
 #include "wasmoor/jail/executor.h"
 #include "wasmoor/os/file.h"
+#include "wasmoor/os/spawn.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -93,13 +94,6 @@ std::string HomeOf(uid_t uid) {
   return "/";
 }
 
-std::vector<char*> Pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 class NativeProgram : public Program {
  public:
   explicit NativeProgram(const oci::Process& process)
@@ -115,8 +109,8 @@ class NativeProgram : public Program {
   }
 
   Error Become(const std::function<Status()>& confine) override {
-    const std::vector<char*> arguments = Pointers(arguments_);
-    const std::vector<char*> environment = Pointers(environment_);
+    const std::vector<char*> arguments = os::Pointers(arguments_);
+    const std::vector<char*> environment = os::Pointers(environment_);
     if (const Status confined = confine(); !confined) return confined.error();
     ::execve(path_.c_str(), arguments.data(), environment.data());
     const int error = errno;

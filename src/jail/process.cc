@@ -9,28 +9,18 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <filesystem>
 #include <vector>
 
 #include "jail/store.h"
 #include "jail/terminal.h"
+#include "wasmoor/os/signal.h"
 #include "wasmoor/seccomp/cache.h"
 
 namespace wasmoor::jail {
 namespace {
 
 constexpr int kFirstOther = STDERR_FILENO + 1;
-
-// A signal that the runtime ignores or holds back is nothing the program shall inherit (execve(2)).
-void ResetSignals() {
-  struct sigaction standard = {};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
 
 // getcwd(2): a directory outside of the root has no path that starts with a slash. Whoever got here
 // by a descriptor of the host that was left open would see the host (CVE-2024-21626).
@@ -173,7 +163,7 @@ void ContainerProcess::CloseOthers(std::span<const os::Fd* const> keeps) {
 
 Error ContainerProcess::Become(std::span<const os::Fd* const> keeps) {
   CloseOthers(keeps);
-  ResetSignals();
+  os::TakeUsualSignals();
   return plan_.program->Become([&]() -> Status {
     TRY(InstallFilter());
     if (plan_.program->executes()) return {};

@@ -7,6 +7,7 @@
 #include "jail/channel.h"
 #include "wasmoor/jail/aside.h"
 #include "wasmoor/os/clone.h"
+#include "wasmoor/os/process.h"
 
 namespace wasmoor::jail {
 namespace {
@@ -34,9 +35,12 @@ class Aside : public os::Pending<Warnings> {
 
 Status Aside::Begin() {
   auto [ours, theirs] = TRY(Channel::MakePair());
+  const pid_t parent = ::getpid();
   child_ = TRY(os::Clone({}));
   if (child_.pid == 0) {
     ours.Close();
+    // What this process has locked, the clone holds, too.
+    os::EndWithParent(parent);
     const Result<Warnings> done = work_();
     if (!done) theirs.SendError(done.error());
     for (const std::string& one : done.value_or(Warnings()))

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,6 +32,11 @@ Status SpawnSelfDetached(std::span<const std::string> arguments, const Fd& input
              .environment = {},
              .session = SpawnRequest::Session::kNew}));
   return {};
+}
+
+void EndWithParent(pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (::getppid() != parent) _exit(kSignalStatus + SIGKILL);
 }
 
 void RunInBackground() {

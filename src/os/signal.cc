@@ -63,6 +63,15 @@ std::string SignalName(int signal) {
   return "SIGRTMIN+" + std::to_string(signal - SIGRTMIN);
 }
 
+void TakeUsualSignals() {
+  struct sigaction standard = {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 SignalsHeld::SignalsHeld(But but) {
   sigset_t held;
   sigfillset(&held);

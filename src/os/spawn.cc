@@ -13,14 +13,6 @@ namespace {
 
 constexpr size_t kStandardStreams = 3;
 
-// For the C library, which changes none of them.
-std::vector<char*> Pointers(const std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 // What the new process does before it executes the program.
 class Actions {
  public:
@@ -81,6 +73,13 @@ class Actions {
 };
 
 }  // namespace
+
+std::vector<char*> Pointers(const std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
 
 Result<pid_t> Spawn(const SpawnRequest& request) {
   Actions actions;

@@ -143,6 +143,24 @@ TEST_F(RuntimeCrashTest, WhatAKilledCreateLeftIsInNobodysWay) {
   EXPECT_EQ(StatusOf("c1"), "created");
 }
 
+TEST_F(RuntimeCrashTest, ACreateThatIsKilledInAHookLeavesNeitherTheHookNorItsLock) {
+  REQUIRE_CONTAINERS();
+  const fs::path bundle = BundleOf({"sleep", "100"}), begun = scratch / "begun";
+  Json slow = Config({"sleep", "100"});
+  slow["hooks"]["createRuntime"] = {
+      {{"path", "/bin/sh"}, {"args", {"sh", "-c", ": > " + begun.native() + "; exec sleep 100"}}}};
+  const auto process =
+      Leaving("c1", {"create", "--bundle", MakeBundle(slow, "slow"), "c1"}).Start();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!fs::exists(begun) && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_TRUE(fs::exists(begun));
+  process->Signal(SIGKILL);
+  process->Wait();
+  EXPECT_THAT(Leaving("c1", {"create", "--bundle", bundle, "c1"}).Run(), Ends(0)) << OutputOf("c1");
+  EXPECT_EQ(StatusOf("c1"), "created");
+}
+
 TEST_F(RuntimeCrashTest, AThousandContainersLeaveNothing) {
   REQUIRE_CONTAINERS();
   constexpr int kAtOnce = 4, kEach = 250;

@@ -17,6 +17,11 @@ namespace wasmoor::os {
 // by.
 Status SpawnSelfDetached(std::span<const std::string> arguments, const Fd& input);
 
+// This process ends with `parent`, which made it: by SIGKILL, or now, if that is gone already
+// (prctl(2), PR_SET_PDEATHSIG: with the thread that made it, if there are several). A program that
+// it executes ends so, too, unless that has more rights than this process.
+void EndWithParent(pid_t parent);
+
 // This process gives way to every other from now on: SCHED_IDLE and the idle class of disk access.
 void RunInBackground();
 

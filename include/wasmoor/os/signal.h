@@ -16,6 +16,10 @@ Result<int> ParseSignal(std::string_view text);
 // "SIGTERM", "SIGRTMIN+3"; the number itself where it has no name.
 std::string SignalName(int signal);
 
+// No handler, nothing ignored, nothing held back in this process: as programs expect to begin
+// (execve(2) hands on what is ignored or held back). For a process of one thread.
+void TakeUsualSignals();
+
 // While it lives, the calling thread gets no signal: they wait, or go to other threads. A thread
 // or process that is begun meanwhile begins so, too, and for good. Of that thread only.
 class SignalsHeld {

@@ -14,6 +14,9 @@ namespace wasmoor::os {
 // This very program, whatever became of its name.
 inline constexpr const char* kThisProgram = "/proc/self/exe";
 
+// Words as the C library takes them, a null behind them. They stay the caller's, and unchanged.
+std::vector<char*> Pointers(const std::vector<std::string>& words);
+
 struct SpawnRequest {
   enum class Session : uint8_t { kSame, kNew };  // setsid(2).
 
