@@ -15,6 +15,8 @@ constexpr uint64_t kOwnMemory = 64 << 20;
 constexpr uint64_t kLeastMemory = 16 << 20;
 // Of a machine whose memory nobody has limited, so much is others'.
 constexpr uint64_t kOthersPart = 4;
+// Of the memory for guests, no more than so much is for those that wait for another request.
+constexpr uint64_t kIdlePart = 4;
 
 uint64_t MachineMemory() {
   return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
@@ -36,8 +38,10 @@ Supply FindSupply(const ServerSettings& settings, const cgroup::OwnLimits& limit
   const uint64_t machine = MachineMemory();
   const uint64_t own =
       limits.memory_bytes < machine ? limits.memory_bytes : machine - machine / kOthersPart;
-  supply.memory_bytes =
-      settings.memory_bytes != 0 ? settings.memory_bytes : std::max(own, kOwnMemory) - kOwnMemory;
+  const uint64_t left = std::max(own, kOwnMemory + kLeastMemory) - kOwnMemory;
+  const uint64_t all = settings.memory_bytes != 0 ? settings.memory_bytes : left;
+  supply.idle_memory_bytes = std::min(settings.idle_memory_bytes, all / kIdlePart);
+  supply.memory_bytes = settings.memory_bytes != 0 ? all : all - supply.idle_memory_bytes;
   supply.memory_bytes = std::max(supply.memory_bytes, kLeastMemory);
   return supply;
 }

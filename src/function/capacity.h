@@ -10,9 +10,10 @@ namespace wasmoor::function {
 
 // What there is for guests, and how it was found.
 struct Supply {
-  uint32_t cpus = 1;        // That loops are made for.
-  uint64_t millicores = 0;  // In all.
-  uint64_t memory_bytes = 0;
+  uint32_t cpus = 1;               // That loops are made for.
+  uint64_t millicores = 0;         // In all.
+  uint64_t memory_bytes = 0;       // For requests.
+  uint64_t idle_memory_bytes = 0;  // For instances between two requests, besides.
 };
 
 // Of the CPUs that the process may run on and of its memory, as far as its control groups let it:

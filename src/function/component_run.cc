@@ -50,7 +50,6 @@ void ComponentRun::Run(Lane& lane) {
   while (step == Step::kGoOn) {
     if (const int signal = stop_signal_; signal != 0) {
       EndWith(wasm::Exit{.kind = wasm::Exit::Kind::kSignaled, .signal = signal});
-      step = Step::kEnd;
       break;
     }
     Feed();
@@ -75,6 +74,14 @@ void ComponentRun::Run(Lane& lane) {
 
 bool ComponentRun::MakeRequest() {
   std::weak_ptr<ComponentRun> weak = weak_from_this();
+  wasm::HttpBegin begin{.memory = &memory_, .instance = nullptr, .keeps_instance = false};
+  if (plan_.reuse != nullptr) {
+    if (auto one = plan_.reuse->idle->Take(*plan_.reuse)) {
+      begin.instance = std::move(one->instance);
+      served_ = one->served;
+    }
+    begin.keeps_instance = served_ + 1 < plan_.reuse->requests;
+  }
   auto made = plan_.handler->Begin(
       {.method = plan_.method,
        .target = plan_.target,
@@ -86,12 +93,14 @@ bool ComponentRun::MakeRequest() {
           if (const auto self = weak.lock()) self->Resume();
         });
       },
-      &memory_);
+      std::move(begin));
   if (!made) {
     EndWith(tl::unexpected(std::move(made).error()));
     return false;
   }
   request_ = *std::move(made);
+  // What waited has more than this request may have.
+  if (!request_->is_reused()) served_ = 0;
   return true;
 }
 
@@ -110,7 +119,7 @@ void ComponentRun::Feed() {
 
 ComponentRun::Step ComponentRun::Poll() {
   const wasm::HttpRequest::News news = request_->Poll();
-  result_.usage.memory_bytes = std::max(result_.usage.memory_bytes, memory_.used.load());
+  result_.usage.memory_bytes = std::max(result_.usage.memory_bytes, memory_.peak.load());
   if (news.answered) Answer();
   if (request_ == nullptr) return Step::kEnd;
   wasm::HttpRequest::Failure failure;
@@ -123,6 +132,7 @@ ComponentRun::Step ComponentRun::Poll() {
     } else if (failure.error) {
       EndWith(tl::unexpected(*std::move(failure.error)));
     } else if (body_over_ || !is_answered_) {
+      GiveInstance();
       EndWith(wasm::Exit());
     } else {
       // It has nothing more to say, and what it said is still in its way.
@@ -162,12 +172,18 @@ void ComponentRun::Carry(BodyOut::State end) {
         output_.End(end);
         break;
       case wasm::HttpRequest::BodyState::kBrokenOff:
-        body_over_ = true;
+        body_over_ = body_broken_ = true;
         output_.End(BodyOut::State::kBroken);
         break;
       case wasm::HttpRequest::BodyState::kNothingYet: return;
     }
   }
+}
+
+void ComponentRun::GiveInstance() {
+  if (plan_.reuse == nullptr || !body_over_ || body_broken_) return;
+  if (auto instance = request_->TakeInstance())
+    plan_.reuse->idle->Give(*plan_.reuse, {.instance = std::move(instance), .served = served_});
 }
 
 void ComponentRun::EndWith(Result<wasm::Exit> exit) {

@@ -8,20 +8,22 @@
 #include <string>
 #include <vector>
 
+#include "function/idle_instances.h"
 #include "function/run.h"
 #include "wasmoor/function/server.h"
 #include "wasmoor/wasm/http.h"
 
 namespace wasmoor::function {
 
-// One run of a component of wasi:http, a fresh instance. It runs in stretches, between which it
-// waits without a thread: each begins on the thread that leads the loop, and ends when the guest
-// waits, or has ended. Bodies go through the buffers of Run.
+// One run of a component of wasi:http: of a fresh instance, or of one that has served. It runs in
+// stretches, between which it waits without a thread: each begins on the thread that leads the
+// loop, and ends when the guest waits, or has ended. Bodies go through the buffers of Run.
 class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRun> {
  public:
   // Borrowed until Ended; the handler is shared.
   struct Plan {
     std::shared_ptr<wasm::HttpHandler> handler;
+    std::shared_ptr<const Reuse> reuse;  // Null: a fresh instance, for this request only.
     Allowance allowance;
     std::string_view method;
     std::string target;
@@ -48,15 +50,18 @@ class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRu
   Step Poll();
   void Answer();
   void Carry(BodyOut::State end);
+  void GiveInstance();
   void EndWith(Result<wasm::Exit> exit);
 
   Plan plan_;
   Stopwatch watch_;
   wasm::MemoryPool memory_;
   std::unique_ptr<wasm::HttpRequest> request_;  // Of the thread that runs it.
+  uint32_t served_ = 0;                         // By its instance, before.
   // The loop's: it is in the queue or runs, and is to go on after that.
   bool is_begun_ = false, again_ = false;
-  bool over_ = false, is_answered_ = false, body_over_ = false, fed_all_ = false;
+  bool over_ = false, is_answered_ = false, body_over_ = false, body_broken_ = false,
+       fed_all_ = false;
   std::atomic<int> stop_signal_ = 0;
 
   std::mutex mutex_;  // Of what follows.

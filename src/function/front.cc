@@ -42,12 +42,14 @@ void Front::Set(const std::string& name, Served served) {
     if (named == nullptr) return;
     named->second.ready = nullptr;
     named->second.handler = nullptr;
+    named->second.reuse = nullptr;
     return;
   }
   Entry& entry = At(name).second;
   if (entry.tenant == nullptr) entry.tenant = common_.TenantOf(served.ready->tenant);
   entry.ready = std::move(served.ready);
   entry.handler = std::move(served.handler);
+  entry.reuse = std::move(served.reuse);
 }
 
 void Front::Changed(Named& entry) {

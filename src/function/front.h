@@ -21,6 +21,7 @@ namespace wasmoor::function {
 
 class Request;
 class Workers;
+struct Reuse;
 
 // How requests are served, the same for all.
 struct Serving {
@@ -48,6 +49,7 @@ struct RequestReport {
 struct Served {
   std::shared_ptr<const Ready> ready;
   std::shared_ptr<wasm::HttpHandler> handler;
+  std::shared_ptr<const Reuse> reuse;  // Null: each request has a fresh instance.
 };
 
 // What all loops share. Any thread.
@@ -80,6 +82,7 @@ class Front : public http::Handler {
   struct Entry {
     std::shared_ptr<const Ready> ready;  // Null: it is not known to be there.
     std::shared_ptr<wasm::HttpHandler> handler;
+    std::shared_ptr<const Reuse> reuse;
     std::shared_ptr<Tenant> tenant;
     Numbers numbers;
     bool changed = false;  // Since TakeNews.

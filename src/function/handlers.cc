@@ -46,7 +46,14 @@ Result<Served> Handlers::Of(const std::shared_ptr<const Ready>& ready) {
                 "for wasi:http, or as a module of WASI 0.1",
                 ready->function);
   }
-  if (ready->kind != Kind::kHttp) return Served{.ready = ready, .handler = nullptr};
+  const Manifest::Reuse& reuse = ready->manifest->reuse;
+  if (ready->kind != Kind::kHttp) {
+    if (reuse.requests == 1) return Served{.ready = ready, .handler = nullptr, .reuse = nullptr};
+    return Fail(Code::kFailedPrecondition,
+                "function {}: only a component of wasi:http can serve several requests, and this "
+                "ends with each: leave [reuse] out of its manifest",
+                ready->function);
+  }
   const auto found = made_.find(ready->function);
   if (found != made_.end() && found->second.ready == ready) return found->second;
   // Its files would be opened by threads that belong to no function.
@@ -64,7 +71,10 @@ Result<Served> Handlers::Of(const std::shared_ptr<const Ready>& ready) {
   options.host = std::make_shared<Reach>(ready->function, ready->granted->outgoing, say_, names_);
   Served served{
       .ready = ready,
-      .handler = TRY_AS(ready->module->NewHttpHandler(options), "function {}", ready->function)};
+      .handler = TRY_AS(ready->module->NewHttpHandler(options), "function {}", ready->function),
+      .reuse = nullptr};
+  if (reuse.requests > 1)
+    served.reuse = std::make_shared<Reuse>(idle_, served.handler, reuse.requests, reuse.idle);
   made_[ready->function] = served;
   return served;
 }

@@ -113,6 +113,11 @@ void AddFacts(const Manifest& manifest, const Allowance& usual,
                         fmt::format("{}{}", directory.guest, writes ? ", to write" : ", to read"));
   }
   for (const std::string& host : manifest.outgoing) facts->emplace_back("may ask", host);
+  if (manifest.reuse.requests > 1) {
+    facts->emplace_back("an instance serves",
+                        fmt::format("{} requests, and waits {} for one", manifest.reuse.requests,
+                                    FormatDuration(manifest.reuse.idle)));
+  }
 }
 
 // What several functions have counted together.

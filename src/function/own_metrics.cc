@@ -26,6 +26,16 @@ void WriteOwnMetrics(const OwnNumbers& all, telemetry::Page& page) {
   one(Kind::kGauge, "wasmoor_function_threads", "Threads for guests.", all.lanes.threads);
   one(Kind::kGauge, "wasmoor_function_threads_taken", "Of these, those that one guest has.",
       all.lanes.aside);
+  one(Kind::kGauge, "wasmoor_function_idle_instances", "Instances that wait for another request.",
+      static_cast<double>(all.idle.instances));
+  one(Kind::kGauge, "wasmoor_function_idle_memory_bytes", "Memory that they have.",
+      static_cast<double>(all.idle.bytes));
+  one(Kind::kCounter, "wasmoor_function_reused_total",
+      "Requests that an instance served which had served before.",
+      static_cast<double>(all.idle.reused));
+  one(Kind::kCounter, "wasmoor_function_idle_crowded_out_total",
+      "Instances that ended because others took the room.",
+      static_cast<double>(all.idle.crowded_out));
   if (all.workers) {
     one(Kind::kGauge, "wasmoor_function_workers", "Processes that functions run in.",
         all.workers->workers);

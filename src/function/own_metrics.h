@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "function/idle_instances.h"
 #include "function/workers.h"
 #include "wasmoor/function/admission/admission.h"
 #include "wasmoor/function/catalog/catalog.h"
@@ -14,6 +15,7 @@ namespace wasmoor::function {
 struct OwnNumbers {
   Admission::Numbers admission;
   Lanes::Counts lanes;
+  IdleInstances::Counts idle;  // Of this process.
   std::optional<Catalog::Counts> catalog;
   std::optional<Workers::Counts> workers;
 };

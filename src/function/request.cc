@@ -311,6 +311,7 @@ std::shared_ptr<Run> Request::MakeRun() {
     return std::make_shared<CommandRun>(std::move(plan), front_.station(), listener);
   }
   ComponentRun::Plan plan{.handler = entry_->second.handler,
+                          .reuse = entry_->second.reuse,
                           .allowance = allowance_,
                           .method = head_.method(),
                           .target = target_.Below(named_),

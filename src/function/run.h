@@ -80,7 +80,7 @@ class Stopwatch {
   enum class Until : uint8_t {
     kPassed,  // All that passed, since most runs are over before, and asking the kernel costs a
               // part of them.
-    kTaken,  // For who is not alone on its CPU: a worker, which shares it with its server.
+    kTaken,   // For who is not alone on its CPU: a worker, which shares it with its server.
   };
   void Begin(Until until = Until::kPassed);
   // At a tick.

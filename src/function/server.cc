@@ -41,6 +41,8 @@ namespace {
 
 constexpr std::string_view kSeats = "wasmoor-lanes";
 constexpr std::chrono::milliseconds kCollectEvery{1000};
+constexpr uint64_t kWorkersPart =
+    4;  // Of the memory of idle instances, for each process of functions.
 // After its grace, for guests to be ended and connections to be told.
 constexpr std::chrono::milliseconds kLastGrace{2000};
 // What host functions and the engine's own code use beneath a guest's frames.
@@ -150,10 +152,11 @@ class FunctionServer : public Server, public Common, public CatalogListener {
 
 Status FunctionServer::Prepare() {
   keeper_ = TRY(loop::Loop::Create());
-  handlers_.emplace(
-      [this](std::string_view function, std::string_view lines) { Say(function, lines); });
   const auto root = cgroup::Root::Detect();
   supply_ = FindSupply(settings_, root ? cgroup::ReadOwnLimits(*root) : cgroup::OwnLimits());
+  handlers_.emplace(
+      [this](std::string_view function, std::string_view lines) { Say(function, lines); },
+      IdleInstances::Most{.bytes = supply_.idle_memory_bytes, .instances = kMostIdleInstances});
   const Allowance most = MostOf(settings_, supply_);
   Allowance usual = settings_.usual;
   usual.millicores = std::min(usual.millicores, most.millicores);
@@ -241,6 +244,7 @@ Status FunctionServer::MakeLanes() {
                                .keeper = *keeper_,
                                .stations = lanes_->stations(),
                                .memory_bytes = supply_.memory_bytes,
+                               .idle_memory_bytes = supply_.idle_memory_bytes / kWorkersPart,
                                .guest_says = [this](std::string_view function,
                                                     std::string_view text) { Say(function, text); },
                                .notice = [this](const std::string& line) { OnNotice(line); }});
@@ -436,7 +440,9 @@ Status FunctionServer::ReadyToServe() const {
 }
 
 void FunctionServer::WriteOwn(telemetry::Page& page) const {
-  OwnNumbers numbers{.admission = admission_->numbers(), .lanes = lanes_->counts()};
+  OwnNumbers numbers{.admission = admission_->numbers(),
+                     .lanes = lanes_->counts(),
+                     .idle = handlers_->idle().counts()};
   if (catalog_ != nullptr) numbers.catalog = catalog_->counts();
   if (workers_ != nullptr) numbers.workers = workers_->counts();
   WriteOwnMetrics(numbers, page);
@@ -481,6 +487,7 @@ void FunctionServer::Collect() {
                       static_cast<double>(supply_.memory_bytes));
   while (promised_.size() > std::max<size_t>(settings_.ready_window, 1)) promised_.pop_front();
   if (page_) page_->Tick();
+  handlers_->idle().EndOld(std::chrono::steady_clock::now());
   collecting_ = keeper_->After(kCollectEvery, [this] { Collect(); });
 }
 

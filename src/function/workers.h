@@ -58,7 +58,8 @@ struct WorkersParts {
   const wasm::Cache& cache;
   loop::Loop& keeper;
   std::span<const std::unique_ptr<Station>> stations;
-  uint64_t memory_bytes = 0;  // For all guests together.
+  uint64_t memory_bytes = 0;       // For all guests together.
+  uint64_t idle_memory_bytes = 0;  // Of each process: for instances between two requests.
   std::function<void(std::string_view function, std::string_view lines)> guest_says;
   std::function<void(const std::string& line)> notice;  // For the operator.
 };

@@ -73,7 +73,10 @@ struct ServerSettings {
   uint32_t loops = 0;         // 0: one a CPU that there is for it.
   uint32_t guests = 256;      // That have stepped aside, at once.
   uint64_t memory_bytes = 0;  // For all guests together. 0: what the server's own limit leaves.
-  double overcommit = 4;      // So much more CPU may be promised than there is.
+  // Of instances that wait for another request, as manifests ask for it, besides; at most a quarter
+  // of what there is. Each process of functions may have a quarter of this.
+  uint64_t idle_memory_bytes = 16 << 20;
+  double overcommit = 4;  // So much more CPU may be promised than there is.
   uint32_t queue_requests = 10'000;
   double queue_factor = 4;  // What waits may ask for as much as can run, so many times over.
   Groups groups = Groups::kAuto;

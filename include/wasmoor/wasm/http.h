@@ -74,6 +74,15 @@ struct HttpOptions {
   std::shared_ptr<HttpHost> host;
 };
 
+// An instance between two requests, with all that it remembers. Destroying it ends the guest. One
+// thread at a time; its handler outlives it.
+class HttpInstance {
+ public:
+  virtual ~HttpInstance() = default;
+  // What its memories have, in bytes, which no limit counts meanwhile.
+  virtual uint64_t memory_bytes() const = 0;
+};
+
 // One request and its instance. Used by one thread at a time; destroying it ends the guest,
 // wherever it is.
 class HttpRequest {
@@ -115,6 +124,22 @@ class HttpRequest {
   // not read stops the guest before it has written much.
   virtual BodyState ReadBody(std::string_view* part) = 0;
   virtual std::vector<HttpField> trailers() = 0;  // After kEnd.
+
+  virtual bool is_reused() const = 0;  // Its instance had served before.
+  // For another request, after News::ended without a failure and the end of the body. Null:
+  // HttpBegin did not want it kept, or it left its body open.
+  virtual std::unique_ptr<HttpInstance> TakeInstance() = 0;
+};
+
+// How a request begins, besides its head.
+struct HttpBegin {
+  // Borrowed; what this instance may have instead of HttpOptions::limits.memory_bytes, and where
+  // that is counted. Null: as the options have it.
+  MemoryPool* memory = nullptr;
+  // What serves it, of the same handler. Null, or one that has more than it may have now: a fresh
+  // one.
+  std::unique_ptr<HttpInstance> instance;
+  bool keeps_instance = false;  // For TakeInstance; HttpOptions::Process::kShared does not.
 };
 
 // A component that is ready to serve. Thread-safe.
@@ -126,11 +151,9 @@ class HttpHandler {
   // go on and is to be polled again; not after the request is destroyed. It must not call into the
   // request. kInvalidArgument: the head is none that wasi:http can express. The handler outlives
   // its requests.
-  // `memory`: borrowed; what this instance may have instead of HttpOptions::limits.memory_bytes,
-  // and where that is counted. Null: as the options have it.
   virtual Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head,
                                                      std::function<void()> wake,
-                                                     MemoryPool* memory = nullptr) = 0;
+                                                     HttpBegin begin = {}) = 0;
 };
 
 // Is it a component that serves HTTP? A command, which exports wasi:cli/run, does not.

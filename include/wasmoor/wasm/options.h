@@ -119,7 +119,8 @@ struct Limits {
 struct MemoryPool {
   std::atomic<uint64_t> used = 0;  // Bytes.
   std::atomic<uint64_t> max = std::numeric_limits<uint64_t>::max();
-  MemoryPool* above = nullptr;  // What is used of this is used of that, too. Borrowed.
+  MemoryPool* above = nullptr;     // What is used of this is used of that, too. Borrowed.
+  std::atomic<uint64_t> peak = 0;  // The most that `used` ever was.
 };
 
 using Clock = std::chrono::steady_clock;

@@ -187,6 +187,8 @@ constexpr std::array kSettings = {
       settings->guests = static_cast<uint32_t>(TRY(NumberOf(value, 1, kMostThreads))); return {}; }},
     FunctionSetting{"memory", [](const Value& value, ServerSettings* settings) -> Status {
       settings->memory_bytes = TRY(SizeOf(value)); return {}; }},
+    FunctionSetting{"idle_memory", [](const Value& value, ServerSettings* settings) -> Status {
+      settings->idle_memory_bytes = TRY(SizeOf(value)); return {}; }},
     FunctionSetting{"overcommit", [](const Value& value, ServerSettings* settings) -> Status {
       settings->overcommit = TRY(FactorOf(value, 1, 1000)); return {}; }},
     FunctionSetting{"queue.requests", [](const Value& value, ServerSettings* settings) -> Status {

@@ -17,7 +17,8 @@ namespace {
 using settings::Value;
 using Texts = std::vector<std::string>;
 
-constexpr int64_t kMostMillicores = 1'000'000;
+constexpr int64_t kMostMillicores = 1'000'000, kMostReuse = 1'000'000;
+constexpr std::chrono::hours kLongestIdle{1};
 constexpr uint64_t kLeastMemory = 64 << 10;  // A page of WebAssembly's.
 constexpr size_t kMostDirectories = 64;
 constexpr std::string_view kEnvironment = "environment.", kSecrets = "secrets.",
@@ -83,13 +84,31 @@ Status SetBody(const Value& value, Manifest* manifest) {
   return {};
 }
 
-Status SetTimeout(const Value& value, Manifest* manifest) {
+Result<std::chrono::milliseconds> AsTime(const Value& value) {
   using std::chrono::milliseconds;
   const auto* seconds = std::get_if<int64_t>(&value);
   const auto time = std::chrono::ceil<milliseconds>(
       TRY(ParseDuration(seconds != nullptr ? fmt::format("{}", *seconds) : TRY(AsText(value)))));
   if (time <= milliseconds(0)) return Wrong("a time above 0, such as \"30s\"");
-  manifest->limits.timeout = time;
+  return time;
+}
+
+Status SetTimeout(const Value& value, Manifest* manifest) {
+  manifest->limits.timeout = TRY(AsTime(value));
+  return {};
+}
+
+Status SetReuseRequests(const Value& value, Manifest* manifest) {
+  const auto* number = std::get_if<int64_t>(&value);
+  if (number == nullptr || *number < 1 || *number > kMostReuse)
+    return Wrong("a number of requests, from 1 (a fresh instance for each) to 1000000");
+  manifest->reuse.requests = static_cast<uint32_t>(*number);
+  return {};
+}
+
+Status SetReuseIdle(const Value& value, Manifest* manifest) {
+  manifest->reuse.idle = TRY(AsTime(value));
+  if (manifest->reuse.idle > kLongestIdle) return Wrong("a time up to \"1h\"");
   return {};
 }
 
@@ -142,7 +161,8 @@ constexpr std::array kSettings = {
     Setting{"limits.timeout", SetTimeout},  Setting{"limits.body", SetBody},
     Setting{"run.entry", SetEntry},         Setting{"run.arguments", SetArguments},
     Setting{"run.reply", SetReply},         Setting{"run.isolate", SetIsolate},
-    Setting{"outgoing.allow", SetOutgoing},
+    Setting{"outgoing.allow", SetOutgoing}, Setting{"reuse.requests", SetReuseRequests},
+    Setting{"reuse.idle", SetReuseIdle},
 };
 
 tl::unexpected<Error> Unknown() { return Fail(Code::kInvalidArgument, "there is no such setting"); }

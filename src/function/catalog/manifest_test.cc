@@ -57,6 +57,9 @@ guest = "."
 access = "read-write"
 [outgoing]
 allow = ["api.example.com:443", "*.internal"]
+[reuse]
+requests = 50
+idle = "2s"
 )");
   EXPECT_THAT(manifest.limits.cpu_millicores, Optional(250u));
   EXPECT_THAT(manifest.limits.memory_bytes, Optional(64u << 20));
@@ -74,6 +77,8 @@ allow = ["api.example.com:443", "*.internal"]
   EXPECT_EQ(manifest.directories[1].guest, ".");
   EXPECT_EQ(manifest.directories[1].access, wasi::Access::kReadWrite);
   EXPECT_THAT(manifest.outgoing, ElementsAre("api.example.com:443", "*.internal"));
+  EXPECT_EQ(manifest.reuse.requests, 50u);
+  EXPECT_EQ(manifest.reuse.idle, std::chrono::seconds(2));
 }
 
 TEST(ManifestTest, NothingHasToBeThere) {
@@ -136,6 +141,12 @@ TEST(ManifestTest, ValuesThatMakeNoSenseAreErrors) {
         "limits.timeout = \"-1s\"",
         "limits.timeout = 1e9",
         "limits.body = -1",
+        "reuse.requests = 0",
+        "reuse.requests = -1",
+        "reuse.requests = 1000001",
+        "reuse.requests = \"many\"",
+        "reuse.idle = 0",
+        "reuse.idle = \"2h\"",
         "run.entry = \"\"",
         "run.entry = \"a\\u0000\"",
         "run.arguments = \"-v\"",

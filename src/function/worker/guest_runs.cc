@@ -63,6 +63,7 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
     bytes_ = bytes;
     const ComponentOrder order = *ReadComponentOrder(bytes_);
     ComponentRun::Plan plan{.handler = function_->served.handler,
+                            .reuse = function_->served.reuse,
                             .allowance = order.allowance,
                             .method = order.method,
                             .target = std::string(order.target),

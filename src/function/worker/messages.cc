@@ -96,6 +96,7 @@ void Write(const WorkerSetup& setup, std::string* to) {
     writer.Number(setup.features.*feature.member ? 1 : 0);
   writer.Number(setup.guests);
   writer.Number(setup.memory_bytes);
+  writer.Number(setup.idle_memory_bytes);
   writer.Number(static_cast<uint64_t>(setup.groups));
   writer.Number(setup.jail ? 1 : 0);
   writer.Number(setup.asks_others ? 1 : 0);
@@ -109,6 +110,7 @@ std::optional<WorkerSetup> ReadWorkerSetup(std::string_view bytes) {
     setup.features.*feature.member = reader.Number(1) == 1;
   setup.guests = static_cast<uint32_t>(reader.Number(UINT32_MAX));
   setup.memory_bytes = reader.Number();
+  setup.idle_memory_bytes = reader.Number();
   setup.groups = static_cast<Groups>(reader.Number(static_cast<uint64_t>(Groups::kRequired)));
   setup.jail = reader.Number(1) == 1;
   setup.asks_others = reader.Number(1) == 1;
@@ -125,6 +127,8 @@ void Write(const Ready& function, std::string* to) {
   writer.Text(function.name);
   writer.Number(static_cast<uint64_t>(function.kind));
   writer.Texts(function.manifest->arguments);
+  writer.Number(function.manifest->reuse.requests);
+  writer.Number(static_cast<uint64_t>(function.manifest->reuse.idle.count()));
   writer.Pairs(function.granted->environment);
   writer.Number(function.granted->outgoing.size());
   for (const serve::Destination& one : function.granted->outgoing) {
@@ -143,6 +147,8 @@ std::shared_ptr<Ready> ReadFunction(std::string_view bytes) {
   function->name = reader.Text();
   function->kind = static_cast<Kind>(reader.Number(static_cast<uint64_t>(Kind::kLibrary)));
   manifest->arguments = reader.Texts();
+  manifest->reuse.requests = static_cast<uint32_t>(reader.Number(UINT32_MAX));
+  manifest->reuse.idle = std::chrono::milliseconds(reader.Number(UINT32_MAX));
   granted->environment = reader.Pairs();
   granted->outgoing.resize(reader.Count(2 * sizeof(uint64_t)));
   for (serve::Destination& one : granted->outgoing) {

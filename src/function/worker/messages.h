@@ -24,8 +24,9 @@ using TextPairs = std::vector<std::pair<std::string, std::string>>;
 struct WorkerSetup {
   std::string key;  // Whose functions it runs.
   wasm::Features features;
-  uint32_t guests = 0;        // With threads of their own, at once.
-  uint64_t memory_bytes = 0;  // Of all its guests.
+  uint32_t guests = 0;             // With threads of their own, at once.
+  uint64_t memory_bytes = 0;       // Of all its guests.
+  uint64_t idle_memory_bytes = 0;  // Of instances between two requests, besides.
   Groups groups = Groups::kAuto;
   bool jail = true;
   bool asks_others = false;  // Its guests may make connections.

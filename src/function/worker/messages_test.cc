@@ -124,6 +124,7 @@ TEST(MessagesTest, TellsAFunctionAndItsDirectories) {
   function.kind = Kind::kHttp;
   auto manifest = std::make_shared<Manifest>();
   manifest->arguments = {"--fast"};
+  manifest->reuse = {.requests = 9, .idle = std::chrono::milliseconds(1500)};
   auto granted = std::make_shared<Granted>();
   granted->environment = {{"LEVEL", "3"}};
   granted->outgoing = {{.host = "*.example.com", .port = 443}};
@@ -136,6 +137,7 @@ TEST(MessagesTest, TellsAFunctionAndItsDirectories) {
   EXPECT_EQ(read->function, "acme/hello");
   EXPECT_EQ(read->kind, Kind::kHttp);
   EXPECT_EQ(read->manifest->arguments, manifest->arguments);
+  EXPECT_EQ(read->manifest->reuse, manifest->reuse);
   EXPECT_EQ(read->granted->environment, granted->environment);
   EXPECT_EQ(read->granted->outgoing[0].port, 443);
   ExpectWhole(bytes, [](std::string_view part) { return ReadFunction(part) != nullptr; });
@@ -156,6 +158,7 @@ TEST(MessagesTest, TellsHowAWorkerIsToBe) {
   WorkerSetup setup{.key = "acme/",
                     .guests = 7,
                     .memory_bytes = 1 << 30,
+                    .idle_memory_bytes = 1 << 20,
                     .groups = Groups::kOff,
                     .jail = false,
                     .asks_others = true};
@@ -166,6 +169,7 @@ TEST(MessagesTest, TellsHowAWorkerIsToBe) {
   ASSERT_TRUE(read);
   EXPECT_EQ(read->key, "acme/");
   EXPECT_EQ(read->features, setup.features);
+  EXPECT_EQ(read->idle_memory_bytes, 1u << 20);
   EXPECT_EQ(read->groups, Groups::kOff);
   EXPECT_FALSE(read->jail);
   EXPECT_TRUE(read->asks_others);

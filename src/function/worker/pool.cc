@@ -157,6 +157,7 @@ void WorkerPool::Start(const std::string& key, Slot& slot) {
                           .features = features_,
                           .guests = parts_.settings.guests,
                           .memory_bytes = parts_.memory_bytes,
+                          .idle_memory_bytes = parts_.idle_memory_bytes,
                           .groups = parts_.settings.groups,
                           .jail = parts_.settings.jail,
                           .asks_others = rights.asks_others()};

@@ -33,7 +33,7 @@ namespace wasmoor::function {
 namespace {
 
 // For guests that are told to end when the server is gone, or has no use for the worker.
-constexpr std::chrono::milliseconds kLastGrace{2000}, kLookEvery{1};
+constexpr std::chrono::milliseconds kLastGrace{2000}, kLookEvery{1}, kEndIdleEvery{1000};
 // What host functions and the engine's own code use beneath a guest's frames.
 constexpr uint64_t kOwnStack = 512 << 10;
 // Of the process's own data, besides its guests' memories and its threads' stacks.
@@ -111,6 +111,7 @@ class Worker final : private WorkerSide, private Channel::Listener {
   Status OnDirectory(Frame& frame);
   void OnConnection(os::Fd connection);
   void WaitForGuests();
+  void EndIdle();
 
   const wasm::EngineFactory& factory_;
   Lines lines_;
@@ -118,7 +119,7 @@ class Worker final : private WorkerSide, private Channel::Listener {
   std::unique_ptr<Channel> control_;
   std::vector<std::pair<os::Fd, os::OpenTree::Access>> trees_;
   os::Connections connections_ = os::Connections::kNone;
-  bool jail_ = true;
+  bool jail_ = true, has_idle_ = false;
   uint64_t stack_bytes_ = 0, most_data_ = 0;
   program::Host host_;
   std::optional<cgroup::Seats> seats_;
@@ -128,7 +129,7 @@ class Worker final : private WorkerSide, private Channel::Listener {
   std::map<uint64_t, std::vector<wasi::Preopen>> directories_;  // Of functions that are to come.
   std::unique_ptr<Lanes> lanes_;
   std::vector<std::unique_ptr<GuestRuns>> runs_;  // The station's.
-  loop::Timer waiting_, grace_;
+  loop::Timer waiting_, grace_, ending_idle_;
 };
 
 Status Worker::Run(os::Fd control) {
@@ -194,6 +195,7 @@ void Worker::OnFunction(Frame& frame) {
     Write(served.error(), control_->Begin(Say::kNotLoaded, frame.number));
     return control_->End();
   }
+  if (served->reuse != nullptr && !std::exchange(has_idle_, true)) EndIdle();
   functions_.Put(frame.number, *std::move(served));
   control_->Send(Say::kLoaded, frame.number);
 }
@@ -241,6 +243,12 @@ void Worker::WaitForGuests() {
   waiting_ = lanes_->stations().front()->loop().After(kLookEvery, [this] { WaitForGuests(); });
 }
 
+// Instances that have waited for their next request long enough.
+void Worker::EndIdle() {
+  handlers_->idle().EndOld(std::chrono::steady_clock::now());
+  ending_idle_ = keeper_->After(kEndIdleEvery, [this] { EndIdle(); });
+}
+
 // ---- How it comes to be.
 
 Status Worker::Prepare(const WorkerSetup& setup) {
@@ -248,7 +256,8 @@ Status Worker::Prepare(const WorkerSetup& setup) {
   connections_ = setup.asks_others ? os::Connections::kAllowed : os::Connections::kNone;
   host_ = program::NewHost();
   handlers_.emplace(
-      [this](std::string_view function, std::string_view lines) { Say(function, lines); });
+      [this](std::string_view function, std::string_view lines) { Say(function, lines); },
+      IdleInstances::Most{.bytes = setup.idle_memory_bytes, .instances = kMostIdleInstances});
   TRY(MakeSeats(setup.groups));
   if (jail_) TRY(EnterJail());
   engine_ = TRY(factory_.create(FunctionEngineOptions(setup.features, setup.guests, host_.table)));
@@ -299,7 +308,7 @@ Status Worker::EnterJail() {
 // run, and so is not what is limited; what can be written of it is (RLIMIT_DATA, getrlimit(2)).
 void Worker::LimitMemory(const WorkerSetup& setup) {
   const uint64_t stacks = uint64_t{setup.guests} * stack_bytes_;
-  most_data_ = DataNow() + setup.memory_bytes + stacks + kOwnData;
+  most_data_ = DataNow() + setup.memory_bytes + setup.idle_memory_bytes + stacks + kOwnData;
   SetDataLimit(most_data_);
 }
 
@@ -338,7 +347,7 @@ wasm::EngineOptions FunctionEngineOptions(const wasm::Features& features, uint32
   options.tick_at_once = true;
   // Each may have a thread of its own, and each loop has one that runs.
   constexpr uint32_t kMostLoops = 256;
-  options.pool.instances = guests + kMostLoops;
+  options.pool.instances = guests + kMostLoops + kMostIdleInstances;
   options.host = std::move(host);
   return options;
 }

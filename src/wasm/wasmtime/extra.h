@@ -23,6 +23,7 @@ struct wasmoor_memory_pool_t {
   uint64_t used;
   uint64_t max;
   const wasmoor_memory_pool_t* above;  // May be null.
+  uint64_t peak;
 };
 struct wasmoor_limits_t {
   uint64_t memory_max;
@@ -82,6 +83,7 @@ struct wasmoor_http_host_t {
   size_t (*resolve)(void* host, const uint8_t* name, size_t size, uint8_t* addresses, size_t room);
   void (*thread)(void* host, bool begins);
   bool on_thread;
+  bool has_others;
   size_t argument_count;
   const char* const* arguments;
   size_t variable_count;
@@ -112,6 +114,7 @@ typedef void (*wasmoor_http_visit_t)(void* data, const char* name, size_t name_s
                                      const char* value, size_t value_size);
 struct wasmoor_http_handler_t;
 struct wasmoor_http_request_t;
+struct wasmoor_http_instance_t;
 
 wasmtime_error_t* wasmoor_http_handler_new(const wasmtime_component_t* component,
                                            wasi_config_t* preopens, const wasmoor_http_host_t* host,
@@ -122,8 +125,13 @@ wasmtime_error_t* wasmoor_http_request_new(const wasmoor_http_handler_t* handler
                                            const wasmoor_http_head_t* head,
                                            const wasmoor_limits_t* limits,
                                            const wasmoor_http_waker_t* waker,
+                                           wasmoor_http_instance_t* instance, bool keep,
                                            wasmoor_http_request_t** out);
 void wasmoor_http_request_delete(wasmoor_http_request_t* request);
+bool wasmoor_http_request_is_reused(const wasmoor_http_request_t* request);
+wasmoor_http_instance_t* wasmoor_http_request_take_instance(wasmoor_http_request_t* request);
+uint64_t wasmoor_http_instance_memory(const wasmoor_http_instance_t* instance);
+void wasmoor_http_instance_delete(wasmoor_http_instance_t* instance);
 
 // Their names are a C interface's. NOLINTBEGIN(readability-identifier-naming)
 enum : uint32_t {  // What a poll returns, together.

@@ -16,6 +16,7 @@ namespace {
 constexpr std::atomic<bool> kComputes = false;
 
 using HandlerHandle = Handle<wasmoor_http_handler_t, wasmoor_http_handler_delete>;
+using InstanceHandle = Handle<wasmoor_http_instance_t, wasmoor_http_instance_delete>;
 using RequestHandle = Handle<wasmoor_http_request_t, wasmoor_http_request_delete>;
 
 // ---- What guests reach, as the crate calls it.
@@ -58,6 +59,16 @@ std::vector<wasmoor_http_field_t> ToC(HttpFields fields) {
 
 // ---- A request.
 
+class Instance : public HttpInstance {
+ public:
+  explicit Instance(InstanceHandle instance) : instance_(std::move(instance)) {}
+  uint64_t memory_bytes() const override { return wasmoor_http_instance_memory(instance_.get()); }
+  InstanceHandle Take() { return std::move(instance_); }
+
+ private:
+  InstanceHandle instance_;
+};
+
 class Request : public HttpRequest {
  public:
   Request(Ticker& ticker, hostcall::Interrupt& interrupt, TickHandler* on_tick,
@@ -65,7 +76,7 @@ class Request : public HttpRequest {
       : ticker_(ticker), interrupt_(interrupt), on_tick_(on_tick), wake_(std::move(wake)) {}
 
   Status Begin(const wasmoor_http_handler_t& handler, const HttpHead& head,
-               const wasmoor_limits_t& limits);
+               const wasmoor_limits_t& limits, HttpBegin begin);
 
   News Poll() override;
   Failure TakeFailure() override;
@@ -80,6 +91,8 @@ class Request : public HttpRequest {
   Response response() override;
   BodyState ReadBody(std::string_view* part) override;
   std::vector<HttpField> trailers() override;
+  bool is_reused() const override { return wasmoor_http_request_is_reused(request_.get()); }
+  std::unique_ptr<HttpInstance> TakeInstance() override;
 
  private:
   Ticker& ticker_;
@@ -90,7 +103,7 @@ class Request : public HttpRequest {
 };
 
 Status Request::Begin(const wasmoor_http_handler_t& handler, const HttpHead& head,
-                      const wasmoor_limits_t& limits) {
+                      const wasmoor_limits_t& limits, HttpBegin begin) {
   const auto fields = ToC(head.fields);
   const wasmoor_http_head_t borrowed = {
       .method = head.method.data(),
@@ -103,8 +116,11 @@ Status Request::Begin(const wasmoor_http_handler_t& handler, const HttpHead& hea
       .is_tls = head.is_tls,
   };
   const wasmoor_http_waker_t waker = {Wake, &wake_};
+  InstanceHandle instance;
+  if (begin.instance != nullptr) instance = static_cast<Instance&>(*begin.instance).Take();
   wasmoor_http_request_t* request = nullptr;
-  TRY(ToStatus(wasmoor_http_request_new(&handler, &borrowed, &limits, &waker, &request),
+  TRY(ToStatus(wasmoor_http_request_new(&handler, &borrowed, &limits, &waker, instance.release(),
+                                        begin.keeps_instance, &request),
                Code::kInvalidArgument));
   request_.reset(request);
   return {};
@@ -170,6 +186,12 @@ std::vector<HttpField> Request::trailers() {
   return fields;
 }
 
+std::unique_ptr<HttpInstance> Request::TakeInstance() {
+  InstanceHandle instance(wasmoor_http_request_take_instance(request_.get()));
+  if (instance == nullptr) return nullptr;
+  return std::make_unique<Instance>(std::move(instance));
+}
+
 // ---- The handler.
 
 class Handler : public HttpHandler {
@@ -186,14 +208,14 @@ class Handler : public HttpHandler {
   Status Prepare(const wasmtime_component_t* component, const HttpOptions& options);
 
   Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head, std::function<void()> wake,
-                                             MemoryPool* memory) override {
+                                             HttpBegin begin) override {
     auto request = std::make_unique<Request>(ticker_, interrupt_, on_tick_, std::move(wake));
     wasmoor_limits_t limits = limits_;
-    if (memory != nullptr) {
-      limits.pool = reinterpret_cast<const wasmoor_memory_pool_t*>(memory);
-      limits.memory_max = memory->max.load(std::memory_order_relaxed);
+    if (begin.memory != nullptr) {
+      limits.pool = reinterpret_cast<const wasmoor_memory_pool_t*>(begin.memory);
+      limits.memory_max = begin.memory->max.load(std::memory_order_relaxed);
     }
-    TRY(request->Begin(*handler_, head, limits));
+    TRY(request->Begin(*handler_, head, limits, std::move(begin)));
     return request;
   }
 
@@ -251,6 +273,7 @@ Status Handler::Prepare(const wasmtime_component_t* component, const HttpOptions
       .resolve = Resolve,
       .thread = OnThread,
       .on_thread = on_thread,
+      .has_others = options.process != HttpOptions::Process::kOwn,
       .argument_count = arguments.size(),
       .arguments = arguments.data(),
       .variable_count = names.size(),

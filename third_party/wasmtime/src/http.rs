@@ -43,6 +43,8 @@ pub struct wasmoor_http_host_t {
     /// The handler's process has others, each on threads in a jail of its own (onthread.rs): files are read on the
     /// thread that polls, and what waits elsewhere does so on threads that this one makes, which are alike.
     pub on_thread: bool,
+    /// The handler's process has others.
+    pub has_others: bool,
     pub argument_count: usize,
     pub arguments: *const *const c_char,
     pub variable_count: usize,
@@ -84,14 +86,22 @@ pub(crate) struct State {
 /// each of those resources that is one.
 const MOST_RESOURCES: usize = 10_000;
 const MOST_FIELDS: usize = 128 << 10;
-/// The same where others share the process, since no limit of the guest's counts that memory.
+/// The same where others share the process. No limit of the guest's counts that memory: together it is no more than
+/// its own may be.
+const LEAST_SHARED_RESOURCES: usize = 100;
 const MOST_SHARED_RESOURCES: usize = 1_000;
 const MOST_SHARED_FIELDS: usize = 32 << 10;
 
 impl State {
     pub fn new(shared: &Arc<Shared>, limits: wasmoor_limits_t) -> State {
-        let (resources, fields) = match shared.host.on_thread {
-            true => (MOST_SHARED_RESOURCES, MOST_SHARED_FIELDS),
+        let of_memory = limits.memory_max() / MOST_SHARED_FIELDS as u64;
+        let (resources, fields) = match shared.host.has_others {
+            true => (
+                usize::try_from(of_memory)
+                    .unwrap_or(usize::MAX)
+                    .clamp(LEAST_SHARED_RESOURCES, MOST_SHARED_RESOURCES),
+                MOST_SHARED_FIELDS,
+            ),
             false => (MOST_RESOURCES, MOST_FIELDS),
         };
         let mut table = ResourceTable::new();
@@ -303,13 +313,18 @@ fn prepare(
     })
 }
 
+/// From now on.
+pub(crate) fn give_way(store: &mut Store<State>) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+}
+
 impl wasmoor_http_handler_t {
     /// A store for one request, which gives way to other requests at every tick of the epoch.
     pub(crate) fn new_store(&self, limits: wasmoor_limits_t) -> Store<State> {
         let mut store = Store::new(self.pre.engine(), State::new(&self.shared, limits));
         store.limiter(|state| &mut state.limits);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        give_way(&mut store);
         store
     }
 }

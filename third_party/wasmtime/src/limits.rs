@@ -13,6 +13,8 @@ pub struct wasmoor_memory_pool_t {
     max: AtomicU64,
     /// Of which it is a part; null: of none.
     above: *const wasmoor_memory_pool_t,
+    /// The most that was ever used.
+    peak: AtomicU64,
 }
 
 impl wasmoor_memory_pool_t {
@@ -24,7 +26,9 @@ impl wasmoor_memory_pool_t {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed);
         let fits = bytes <= self.max.load(Ordering::Relaxed).saturating_sub(used)
             && self.above().is_none_or(|above| above.take(bytes));
-        if !fits {
+        if fits {
+            self.peak.fetch_max(used + bytes, Ordering::Relaxed);
+        } else {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
         }
         fits
@@ -66,10 +70,39 @@ impl wasmoor_limits_t {
 
     /// Of a store that is gone.
     pub(crate) fn give_back(&mut self) {
-        let used = std::mem::take(&mut self.memory_used);
+        self.leave_pool();
+        self.memory_used = 0;
+    }
+
+    /// What the store has is counted nowhere until it is moved under other limits.
+    pub(crate) fn leave_pool(&mut self) {
         if let Some(pool) = self.pool() {
-            pool.give_back(used);
+            pool.give_back(self.memory_used);
         }
+        self.pool = std::ptr::null();
+    }
+
+    /// A store that has left its pool comes under `other`, with what it has. False: that is more than `other` allows.
+    pub(crate) fn move_under(&mut self, other: wasmoor_limits_t) -> bool {
+        let fits = self.memory_used <= other.memory_max
+            && self.table_elements_used <= other.table_elements_max
+            && other.pool().is_none_or(|pool| pool.take(self.memory_used));
+        if fits {
+            *self = wasmoor_limits_t {
+                memory_used: self.memory_used,
+                table_elements_used: self.table_elements_used,
+                ..other
+            };
+        }
+        fits
+    }
+
+    pub(crate) fn memory_used(&self) -> u64 {
+        self.memory_used
+    }
+
+    pub(crate) fn memory_max(&self) -> u64 {
+        self.memory_max
     }
 }
 

@@ -1,8 +1,8 @@
-//! One request to a component: a fresh instance, polled on the caller's thread. A poll returns when the guest
+//! One request to a component: a fresh instance, or one that has served before and was kept, polled on the caller's thread. A poll returns when the guest
 //! waits, at every tick of the epoch while it computes, and when it has ended. What it waits for wakes the caller by
 //! a function of C's. Dropping the request ends the guest wherever it is.
 
-use crate::http::{Shared, wasmoor_http_handler_t};
+use crate::http::{Shared, State, give_way, wasmoor_http_handler_t};
 use crate::limits::wasmoor_limits_t;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
@@ -17,10 +17,55 @@ use std::task::{Context, Poll, Wake, Waker};
 use wasmtime::component::Resource;
 use wasmtime::{Result, Store, format_err};
 use wasmtime_c_api::wasmtime_error_t;
+use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView};
 
+/// An instance between two requests, with all that it remembers. What it has is in nobody's count meanwhile.
+#[allow(non_camel_case_types)] // As C has it.
+pub struct wasmoor_http_instance_t {
+    shared: Arc<Shared>,
+    parts: Option<(Store<State>, Proxy)>,
+}
+
+impl wasmoor_http_instance_t {
+    fn new(mut store: Store<State>, proxy: Proxy, shared: Arc<Shared>) -> Self {
+        store.data_mut().limits.leave_pool();
+        Self {
+            shared,
+            parts: Some((store, proxy)),
+        }
+    }
+
+    /// Nothing if it has more than `limits` allow.
+    fn wake_up(mut self, limits: wasmoor_limits_t) -> Option<(Store<State>, Proxy)> {
+        let (mut store, proxy) = self.parts.take()?;
+        if !store.data_mut().limits.move_under(limits) {
+            self.parts = Some((store, proxy));
+            return None;
+        }
+        give_way(&mut store);
+        Some((store, proxy))
+    }
+}
+
+impl Drop for wasmoor_http_instance_t {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            drop_among_waits(&self.shared, parts);
+        }
+    }
+}
+
+/// What a guest waits for ends where it was begun.
+fn drop_among_waits<T>(shared: &Shared, what: T) {
+    let handle = shared.waits.handle();
+    let _waits_here = handle.as_ref().ok().map(|handle| handle.enter());
+    drop(what);
+}
+
+type Guest = Pin<Box<dyn Future<Output = Result<Option<Box<wasmoor_http_instance_t>>>>>>;
 type Outcome = std::result::Result<Response<WasiBody>, ErrorCode>;
 
 #[repr(C)]
@@ -145,7 +190,8 @@ struct Outbox {
 #[allow(non_camel_case_types)] // As C has it.
 pub struct wasmoor_http_request_t {
     shared: Arc<Shared>,
-    guest: Option<Pin<Box<dyn Future<Output = Result<()>>>>>,
+    guest: Option<Guest>,
+    kept: Option<Box<wasmoor_http_instance_t>>,
     alarm: Arc<Alarm>,
     waker: Waker,
     inbox: Option<Arc<Mutex<Inbox>>>,
@@ -155,6 +201,13 @@ pub struct wasmoor_http_request_t {
     trailers: Option<HeaderMap>,
     error: Option<wasmtime::Error>,
     ended: u32,
+    reused: bool,
+}
+
+/// What a request has to do with others before and after it.
+struct Reuse {
+    instance: Option<Box<wasmoor_http_instance_t>>,
+    keep: bool,
 }
 
 fn bytes<'a>(data: *const u8, size: usize) -> &'a [u8] {
@@ -190,9 +243,14 @@ fn begin(
     of: &wasmoor_http_head_t,
     limits: wasmoor_limits_t,
     by: wasmoor_http_waker_t,
+    reuse: Reuse,
 ) -> Result<wasmoor_http_request_t> {
     let request = head(of)?;
-    let mut store = handler.new_store(limits);
+    let kept = reuse.instance.and_then(|one| one.wake_up(limits));
+    let (mut store, proxy) = match kept {
+        Some((store, proxy)) => (store, Some(proxy)),
+        None => (handler.new_store(limits), None),
+    };
     let scheme = if of.is_tls {
         Scheme::Https
     } else {
@@ -211,7 +269,8 @@ fn begin(
     let outparam = http.new_response_outparam_from_callback(move |outcome| {
         slot.lock().unwrap().outcome = Some(outcome);
     })?;
-    let guest = handle(handler, store, incoming, outparam);
+    let reused = proxy.is_some();
+    let guest = handle(handler, (store, proxy), incoming, outparam, reuse.keep);
     let alarm = Arc::new(Alarm(Mutex::new(Wakeup {
         woken: false,
         polling: false,
@@ -220,6 +279,8 @@ fn begin(
     Ok(wasmoor_http_request_t {
         shared: handler.shared.clone(),
         guest: Some(Box::pin(guest)),
+        kept: None,
+        reused,
         waker: Waker::from(alarm.clone()),
         alarm,
         inbox,
@@ -232,18 +293,25 @@ fn begin(
     })
 }
 
-/// The guest's whole life. The store is dropped at its end, and with it what the guest left open.
+/// The guest's whole life, or this request's part of it. A store that is not kept is dropped at its end, and with it
+/// what the guest left open. Nothing is kept of a guest that failed.
 fn handle(
     handler: &wasmoor_http_handler_t,
-    mut store: Store<crate::http::State>,
+    (mut store, proxy): (Store<State>, Option<Proxy>),
     incoming: Resource<HostIncomingRequest>,
     outparam: Resource<HostResponseOutparam>,
-) -> impl Future<Output = Result<()>> + use<> {
+    keep: bool,
+) -> impl Future<Output = Result<Option<Box<wasmoor_http_instance_t>>>> + use<> {
     let pre = handler.pre.clone();
+    let shared = handler.shared.clone();
     async move {
-        let proxy = pre.instantiate_async(&mut store).await?;
+        let proxy = match proxy {
+            Some(proxy) => proxy,
+            None => pre.instantiate_async(&mut store).await?,
+        };
         let handler = proxy.wasi_http_incoming_handler();
-        handler.call_handle(&mut store, incoming, outparam).await
+        handler.call_handle(&mut store, incoming, outparam).await?;
+        Ok(keep.then(|| Box::new(wasmoor_http_instance_t::new(store, proxy, shared))))
     }
 }
 
@@ -280,7 +348,10 @@ impl wasmoor_http_request_t {
                 Poll::Ready(result) => {
                     self.ended = if result.is_ok() { ENDED } else { FAILED };
                     news |= self.ended;
-                    self.error = result.err();
+                    match result {
+                        Ok(kept) => self.kept = kept,
+                        Err(error) => self.error = Some(error),
+                    }
                 }
             }
         }
@@ -318,15 +389,14 @@ impl Drop for wasmoor_http_request_t {
     fn drop(&mut self) {
         self.alarm.0.lock().unwrap().by = None;
         if let Some(guest) = self.guest.take() {
-            let handle = self.shared.waits.handle();
-            let _waits_here = handle.as_ref().ok().map(|handle| handle.enter());
-            drop(guest);
+            drop_among_waits(&self.shared, guest);
         }
     }
 }
 
 /// A request to `handler`, under limits of its own; nothing of the guest has run yet. An error if the head is
-/// none that wasi:http can express.
+/// none that wasi:http can express. `instance`, which is used up, serves it, unless it is null or has more than
+/// `limits` allow. `keep`: an instance that has served can be taken from the request.
 ///
 /// # Safety
 /// The pointers must be valid as C's usual rules want it. All further calls for this request, deleting it
@@ -337,9 +407,11 @@ pub unsafe extern "C" fn wasmoor_http_request_new(
     head: &wasmoor_http_head_t,
     limits: &wasmoor_limits_t,
     waker: &wasmoor_http_waker_t,
+    instance: Option<Box<wasmoor_http_instance_t>>,
+    keep: bool,
     out: &mut *mut wasmoor_http_request_t,
 ) -> Option<Box<wasmtime_error_t>> {
-    match begin(handler, head, *limits, *waker) {
+    match begin(handler, head, *limits, *waker, Reuse { instance, keep }) {
         Ok(request) => {
             *out = Box::into_raw(Box::new(request));
             None
@@ -350,6 +422,30 @@ pub unsafe extern "C" fn wasmoor_http_request_new(
 
 #[unsafe(no_mangle)]
 pub extern "C" fn wasmoor_http_request_delete(_: Box<wasmoor_http_request_t>) {}
+
+/// Whether an instance that had served before serves it.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_is_reused(request: &wasmoor_http_request_t) -> bool {
+    request.reused
+}
+
+/// The instance of a request that has ended, and whose response was read to its end; null if there is none to keep.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_request_take_instance(
+    request: &mut wasmoor_http_request_t,
+) -> Option<Box<wasmoor_http_instance_t>> {
+    request.kept.take()
+}
+
+/// What its memories have, in bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_instance_memory(instance: &wasmoor_http_instance_t) -> u64 {
+    let parts = instance.parts.as_ref();
+    parts.map_or(0, |(store, _)| store.data().limits.memory_used())
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn wasmoor_http_instance_delete(_: Box<wasmoor_http_instance_t>) {}
 
 /// Lets the guest run until it waits; what is new, as the constants above.
 #[unsafe(no_mangle)]
@@ -451,7 +547,12 @@ pub extern "C" fn wasmoor_http_request_read(
     let Some(Ok(response)) = request.outcome.as_mut() else {
         return END;
     };
-    match next_frame(response.body_mut()) {
+    let mut next = next_frame(response.body_mut());
+    if next.is_pending() && request.guest.is_none() && request.kept.take().is_some() {
+        // The guest has left the body open; it ends as that of one that is not kept does.
+        next = next_frame(response.body_mut());
+    }
+    match next {
         Poll::Pending => NOTHING_YET,
         Poll::Ready(None) => END,
         Poll::Ready(Some(Err(_))) => BROKEN_OFF,

@@ -34,6 +34,13 @@ struct Manifest {
     std::optional<std::chrono::milliseconds> timeout;  // Of one request.
     bool operator==(const Limits&) const = default;
   };
+  // Of components of wasi:http: an instance serves so many requests, one after the other, and ends
+  // after so long without one. 1: a fresh one for each.
+  struct Reuse {
+    uint32_t requests = 1;
+    std::chrono::milliseconds idle{10'000};
+    bool operator==(const Reuse&) const = default;
+  };
   struct Directory {
     std::string host, guest;
     wasi::Access access = wasi::Access::kReadOnly;
@@ -44,6 +51,7 @@ struct Manifest {
   std::string entry;                   // An export to run instead of the command's entry point.
   std::vector<std::string> arguments;  // argv from [1] on.
   Reply reply = Reply::kAuto;
+  Reuse reuse;
   bool own_process = false;  // It is not to share one with other tenants' functions.
   Variables environment;     // Sorted by name.
   Variables secrets;         // Variables by name, and the files that their values are in.

@@ -190,6 +190,33 @@ static void break_off(Outparam out) {
   HTTP(outgoing_body_drop_own)(body);
 }
 
+// Leaves its body as it is.
+static void leave_open(Outparam out) {
+  Body body = answer(out, 200, NULL);
+  put(open_output(body), "so far\n", 7);
+}
+
+// How many requests this instance has had, this one among them.
+static void tell_visits(Outparam out, unsigned visits) {
+  char text[32];
+  snprintf(text, sizeof(text), "%u\n", visits);
+  say(out, 200, text);
+}
+
+// So much more memory is this instance's from now on.
+static void hoard(Outparam out, unsigned mebibytes) {
+  char* block = malloc((size_t)mebibytes << 20);
+  if (block == NULL) return say(out, 507, "there is no more\n");
+  memset(block, 1, (size_t)mebibytes << 20);
+  say(out, 200, block[1] == 1 ? "hoarded\n" : "");
+}
+
+// So many header fields that the host has for it.
+static void make_fields(Outparam out, unsigned count) {
+  while (count-- > 0) HTTP(constructor_fields)();
+  say(out, 200, "made\n");
+}
+
 static void fail(Outparam out) {
   HTTP(result_own_outgoing_response_error_code_t) result = {.is_err = true};
   result.val.err.tag = WASI_HTTP_TYPES_ERROR_CODE_CONFIGURATION_ERROR;
@@ -271,9 +298,11 @@ void exports_wasi_http_incoming_handler_handle(Request request, Outparam out) {
   web_string_t target;
   if (!HTTP(method_incoming_request_path_with_query)(HTTP(borrow_incoming_request)(request),
                                                      &target))
-    web_string_set(&target, "/");
+    web_string_dup(&target, "/");
   char* path = strndup((char*)target.ptr, target.len);
   const char* rest;
+  static unsigned visits;
+  ++visits;
   if (strcmp(path, "/") == 0)
     say(out, 200, "Hello from wasi:http!\n");
   else if (strcmp(path, "/echo") == 0)
@@ -304,6 +333,14 @@ void exports_wasi_http_incoming_handler_handle(Request request, Outparam out) {
     die_midway(out);
   else if (strcmp(path, "/break-off") == 0)
     break_off(out);
+  else if (strcmp(path, "/leave-open") == 0)
+    leave_open(out);
+  else if (strcmp(path, "/visits") == 0)
+    tell_visits(out, visits);
+  else if (rest_after(path, "/hoard/", &rest))
+    hoard(out, atoi(rest));
+  else if (rest_after(path, "/make-fields/", &rest))
+    make_fields(out, atoi(rest));
   else if (strcmp(path, "/work-on") == 0)
     work_on(out);
   else if (strcmp(path, "/spin") == 0)
@@ -314,5 +351,7 @@ void exports_wasi_http_incoming_handler_handle(Request request, Outparam out) {
     exit(3);
   else if (strcmp(path, "/nothing") != 0)
     say(out, 404, "no such path\n");
+  free(path);
+  web_string_free(&target);
   fflush(stdout);
 }
