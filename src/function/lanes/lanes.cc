@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "wasmoor/base/check.h"
-#include "wasmoor/os/scheduling.h"
 #include "wasmoor/os/signal.h"
 #include "wasmoor/os/thread.h"
 
@@ -54,9 +53,6 @@ void Lane::Lose(const Error& why) {
 }
 
 Status Lane::Enter(const std::function<Status()>& jail) {
-  // Whoever leads a loop works little and is waited for: guests that compute beside it, on threads
-  // like this one, are not to keep it from its CPU for a whole turn of the usual length.
-  static_cast<void>(os::TakeTurnsOf(os::kShortTurns, os::Children::kUsual));
   if (seat_ != nullptr) {
     const Status seated = seat_->Enter();
     if (!seated) Lose(seated.error());

@@ -30,6 +30,12 @@ class WasmtimeEngine : public Engine {
   Result<TrustedCode> Compile(Bytes wasm, Tier tier) const override;
   Result<std::shared_ptr<const Module>> Load(const TrustedCode& code) const override;
 
+  // What runs optimized modules.
+  Status Prepare() const {
+    TRY(shared_->Runner(Tier::kOptimized, ModuleKind::kCore));
+    return {};
+  }
+
  private:
   const std::shared_ptr<Shared> shared_;
 };
@@ -132,6 +138,8 @@ Result<std::shared_ptr<const Module>> WasmtimeEngine::Load(const TrustedCode& co
 
 Result<std::unique_ptr<Engine>> Create(const EngineOptions& options) {
   auto engine = std::make_unique<WasmtimeEngine>(options);
+  // Its pool is made now, and not when the first request waits for it.
+  if (options.serves) TRY(engine->Prepare());
   return engine;
 }
 
