@@ -12,6 +12,12 @@ ComponentRun::ComponentRun(Plan plan, Station& station, Listener& listener)
 // On the loop.
 void ComponentRun::Resume() {
   if (over_) return;
+  if (plan_.stays) {
+    const std::lock_guard lock(mutex_);
+    has_news_ = true;
+    came_.notify_one();
+    return;
+  }
   if (is_begun_) {
     again_ = true;
     return;
@@ -33,6 +39,7 @@ void ComponentRun::Stop(int signal) {
     const std::lock_guard lock(mutex_);
     // One that is held back could not end.
     if (limited_ != nullptr) limited_->Limit(0);
+    if (running_ != nullptr) running_->Interrupt();
   }
   Resume();
 }
@@ -46,30 +53,51 @@ std::optional<ReplyHead> ComponentRun::TakeHead() {
 
 void ComponentRun::Run(Lane& lane) {
   watch_.Begin(plan_.until);
-  Step step = request_ != nullptr || MakeRequest() ? Step::kGoOn : Step::kEnd;
-  while (step == Step::kGoOn) {
-    if (const int signal = stop_signal_; signal != 0) {
-      EndWith(wasm::Exit{.kind = wasm::Exit::Kind::kSignaled, .signal = signal});
-      break;
-    }
-    Feed();
-    step = Poll();
-    if (step != Step::kGoOn) break;
-    const auto taken = watch_.Look();
-    if (!lane.leads()) {
-      lane.Pace();
-    } else if (taken >= kSlice) {
-      lane.StepAside(plan_.allowance.millicores);
-      const std::lock_guard lock(mutex_);
-      limited_ = &lane;
-      listener_.OnAside();
-    }
+  if (plan_.stays) StepAside(lane);
+  RunStretch(lane);
+  while (plan_.stays && request_ != nullptr) {
+    WaitForNews();
+    RunStretch(lane);
   }
   const Stopwatch::Time time = watch_.End();
   result_.cpu_time += time.cpu;
   result_.wall_time += time.wall;
   const std::lock_guard lock(mutex_);
   limited_ = nullptr;
+}
+
+void ComponentRun::StepAside(Lane& lane) {
+  lane.StepAside(plan_.allowance.millicores);
+  {
+    const std::lock_guard lock(mutex_);
+    limited_ = &lane;
+  }
+  listener_.OnAside();
+}
+
+// Until the guest waits, or has ended.
+void ComponentRun::RunStretch(Lane& lane) {
+  Step step = request_ != nullptr || MakeRequest() ? Step::kGoOn : Step::kEnd;
+  while (step == Step::kGoOn) {
+    if (stop_signal_ != 0) return EndWith(Stopped());
+    Feed();
+    step = Poll();
+    if (step != Step::kGoOn) return;
+    const auto taken = watch_.Look();
+    if (!lane.leads()) {
+      lane.Pace();
+    } else if (taken >= kSlice) {
+      StepAside(lane);
+    }
+  }
+}
+
+// Of one that stays.
+void ComponentRun::WaitForNews() {
+  watch_.Look();  // What passes from now on is not its time.
+  std::unique_lock lock(mutex_);
+  came_.wait(lock, [this] { return has_news_; });
+  has_news_ = false;
 }
 
 bool ComponentRun::MakeRequest() {
@@ -99,6 +127,11 @@ bool ComponentRun::MakeRequest() {
     return false;
   }
   request_ = *std::move(made);
+  if (plan_.stays) {
+    const std::lock_guard lock(mutex_);
+    running_ = request_.get();
+    if (stop_signal_ != 0) running_->Interrupt();
+  }
   // What waited has more than this request may have.
   if (!request_->is_reused()) served_ = 0;
   return true;
@@ -120,6 +153,11 @@ void ComponentRun::Feed() {
 ComponentRun::Step ComponentRun::Poll() {
   const wasm::HttpRequest::News news = request_->Poll();
   result_.usage.memory_bytes = std::max(result_.usage.memory_bytes, memory_.peak.load());
+  // What it does after that, such as an answer to a call that was ended, is not its own.
+  if (stop_signal_ != 0) {
+    EndWith(Stopped());
+    return Step::kEnd;
+  }
   if (news.answered) Answer();
   if (request_ == nullptr) return Step::kEnd;
   wasm::HttpRequest::Failure failure;
@@ -188,6 +226,10 @@ void ComponentRun::GiveInstance() {
 
 void ComponentRun::EndWith(Result<wasm::Exit> exit) {
   result_.exit = std::move(exit);
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = nullptr;
+  }
   request_.reset();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,7 +18,8 @@ namespace wasmoor::function {
 
 // One run of a component of wasi:http: of a fresh instance, or of one that has served. It runs in
 // stretches, between which it waits without a thread: each begins on the thread that leads the
-// loop, and ends when the guest waits, or has ended. Bodies go through the buffers of Run.
+// loop, and ends when the guest waits, or has ended. One that stays (Plan) is run by
+// Lanes::BeginApart, on a thread of its own, and waits there. Bodies go through the buffers of Run.
 class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRun> {
  public:
   // Borrowed until Ended; the handler is shared.
@@ -29,6 +31,8 @@ class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRu
     std::string target;
     std::vector<wasm::HttpField> fields;
     bool has_body = false;
+    // It has files: all of it is run, and waits, on the one thread that may open them.
+    bool stays = false;
     Stopwatch::Until until = Stopwatch::Until::kPassed;
   };
   ComponentRun(Plan plan, Station& station, Listener& listener);
@@ -45,12 +49,18 @@ class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRu
   enum class Step : uint8_t { kGoOn, kWait, kEnd };
 
   void Resume();
+  void StepAside(Lane& lane);
+  void RunStretch(Lane& lane);
+  void WaitForNews();
   bool MakeRequest();
   void Feed();
   Step Poll();
   void Answer();
   void Carry(BodyOut::State end);
   void GiveInstance();
+  wasm::Exit Stopped() const {
+    return {.kind = wasm::Exit::Kind::kSignaled, .signal = stop_signal_};
+  }
   void EndWith(Result<wasm::Exit> exit);
 
   Plan plan_;
@@ -66,7 +76,10 @@ class ComponentRun : public Run, public std::enable_shared_from_this<ComponentRu
 
   std::mutex mutex_;  // Of what follows.
   std::optional<ReplyHead> head_;
-  Lane* limited_ = nullptr;  // While a stretch is aside.
+  bool has_news_ = false;                 // Of one that stays.
+  std::condition_variable came_;          // That.
+  wasm::HttpRequest* running_ = nullptr;  // The same as request_.
+  Lane* limited_ = nullptr;               // While a stretch is aside.
 };
 
 }  // namespace wasmoor::function

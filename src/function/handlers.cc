@@ -1,5 +1,6 @@
 #include "function/handlers.h"
 
+#include "function/preopens.h"
 #include "wasmoor/serve/server.h"
 
 namespace wasmoor::function {
@@ -27,12 +28,14 @@ class Reach : public wasm::HttpHost {
   const std::shared_ptr<serve::Names> names_;
 };
 
-wasi::Grants GrantsOf(const Ready& ready) {
+Result<wasi::Grants> GrantsOf(const Ready& ready) {
   wasi::Grants grants;
   grants.arguments.push_back("/" + ready.function);
   const auto& own = ready.manifest->arguments;
   grants.arguments.insert(grants.arguments.end(), own.begin(), own.end());
   grants.environment = ready.granted->environment;
+  for (const wasi::Preopen& one : ready.granted->preopens)
+    grants.preopens.push_back(TRY(CopyOf(one)));
   return grants;
 }
 
@@ -56,17 +59,10 @@ Result<Served> Handlers::Of(const std::shared_ptr<const Ready>& ready) {
   }
   const auto found = made_.find(ready->function);
   if (found != made_.end() && found->second.ready == ready) return found->second;
-  // Its files would be opened by threads that belong to no function.
-  if (!ready->granted->preopens.empty()) {
-    return Fail(
-        Code::kFailedPrecondition,
-        "function {}: a component of wasi:http is given no directory: leave [[directories]] "
-        "out of its manifest, or make it a command",
-        ready->function);
-  }
-  const wasi::Grants grants = GrantsOf(*ready);
+  const wasi::Grants grants = TRY_AS(GrantsOf(*ready), "function {}", ready->function);
   wasm::HttpOptions options;
   options.process = wasm::HttpOptions::Process::kPooled;
+  options.files_where_polled = !grants.preopens.empty();
   options.grants = &grants;
   options.host = std::make_shared<Reach>(ready->function, ready->granted->outgoing, say_, names_);
   Served served{

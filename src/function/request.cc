@@ -316,7 +316,8 @@ std::shared_ptr<Run> Request::MakeRun() {
                           .method = head_.method(),
                           .target = target_.Below(named_),
                           .fields = {},
-                          .has_body = head_.has_body()};
+                          .has_body = head_.has_body(),
+                          .stays = !function_->granted->preopens.empty()};
   for (const http::Field& field : head_.fields()) {
     if (!trace_ || !IsSameName(field.name, kTraceparent))
       plan.fields.push_back({field.name, field.value});

@@ -134,7 +134,7 @@ class RunsTest(ProcessCase):
         self.assertEqual(self.ask("/acme/web-component/status/418").status, 418)
         self.assertEqual(self.ask("/acme/web-component/").text, "Hello from wasi:http!\n")
         self.assertIn("x-mine=7", self.ask("/acme/web-component/fields", headers={"x-mine": "7"}).text)
-        for path in ("error", "nothing", "trap"):
+        for path in ("error", "nothing", "trap", "break-off", "length/10"):
             self.assertGreaterEqual(self.ask(f"/acme/web-component/{path}").status, 500, path)
 
     def test_gives_a_program_its_arguments_and_variables(self):

@@ -64,6 +64,9 @@ struct HttpOptions {
     kPooled,
   };
   Process process = Process::kOwn;
+  // kPooled: files are opened, read and written on the thread that polls, and may keep it waiting:
+  // for threads in jails that have the guest's directories. kShared does so always.
+  bool files_where_polled = false;
   // Arguments, environment and directories, the same for every instance. Standard streams and
   // listeners are not granted: output goes to the host, and input is empty.
   const wasi::Grants* grants = nullptr;
@@ -129,6 +132,10 @@ class HttpRequest {
   // For another request, after News::ended without a failure and the end of the body. Null:
   // HttpBegin did not want it kept, or it left its body open.
   virtual std::unique_ptr<HttpInstance> TakeInstance() = 0;
+
+  // Any thread, while it is there: a call of the guest's that waits for a file is ended, and so is
+  // each that would. For who is about to destroy it.
+  virtual void Interrupt() = 0;
 };
 
 // How a request begins, besides its head.

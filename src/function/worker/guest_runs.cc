@@ -69,6 +69,7 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
                             .target = std::string(order.target),
                             .fields = order.fields,
                             .has_body = order.has_body,
+                            .stays = !function_->served.ready->granted->preopens.empty(),
                             .until = Stopwatch::Until::kTaken};
     Run::Listener& listener = *this;
     run_ = std::make_shared<ComponentRun>(std::move(plan), all_.station_, listener);
@@ -194,9 +195,7 @@ class GuestRuns::GuestRun final : public std::enable_shared_from_this<GuestRun>,
     SendResults();
     const std::string rest = told_end_ ? std::string() : run_->output().Take();
     std::string* const to = all_.channel_->Begin(Say::kEnd, number_);
-    const uint64_t size = rest.size();
-    to->append(reinterpret_cast<const char*>(&size), sizeof size);
-    *to += rest;
+    AppendRest(rest, run_->output().state(), to);
     Write(run_->result(), to);
     all_.channel_->End();
   }

@@ -1,6 +1,8 @@
 #include "function/worker/messages.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "function/worker/wire.h"
 
@@ -292,6 +294,23 @@ std::optional<RunResult> ReadRunResult(std::string_view bytes) {
   }
   if (!reader.done()) return std::nullopt;
   return result;
+}
+
+void AppendRest(std::string_view bytes, BodyOut::State state, std::string* to) {
+  const std::array<uint64_t, 2> head = {bytes.size(), state == BodyOut::State::kBroken ? 1U : 0U};
+  to->append(reinterpret_cast<const char*>(head.data()), sizeof head);
+  *to += bytes;
+}
+
+std::optional<Rest> TakeRest(std::string_view* from) {
+  std::array<uint64_t, 2> head = {};
+  if (from->size() < sizeof head) return std::nullopt;
+  std::memcpy(head.data(), from->data(), sizeof head);
+  from->remove_prefix(sizeof head);
+  if (head[0] > from->size() || head[1] > 1) return std::nullopt;
+  const Rest rest{.bytes = from->substr(0, head[0]), .broke_off = head[1] == 1};
+  from->remove_prefix(rest.bytes.size());
+  return rest;
 }
 
 void Write(const Error& error, std::string* to) {

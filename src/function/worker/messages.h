@@ -72,6 +72,14 @@ std::optional<ReplyHead> ReadHead(std::string_view bytes);
 void Write(const RunResult& result, std::string* to);
 std::optional<RunResult> ReadRunResult(std::string_view bytes);
 
+// Output that a run has left at its end, which its result follows.
+struct Rest {
+  std::string_view bytes;
+  bool broke_off = false;  // There would have been more.
+};
+void AppendRest(std::string_view bytes, BodyOut::State state, std::string* to);
+std::optional<Rest> TakeRest(std::string_view* from);
+
 void Write(const Error& error, std::string* to);
 std::optional<Error> ReadError(std::string_view bytes);
 

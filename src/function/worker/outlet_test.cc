@@ -106,9 +106,10 @@ class OutletTest : public testing::Test {
     ASSERT_TRUE(holds());
   }
 
-  static std::string EndOf(const RunResult& result, std::string_view rest) {
+  static std::string EndOf(const RunResult& result, std::string_view rest,
+                           BodyOut::State state = BodyOut::State::kOpen) {
     std::string end;
-    WireWriter(&end).Text(rest);
+    AppendRest(rest, state, &end);
     Write(result, &end);
     return end;
   }
@@ -153,10 +154,15 @@ TEST_F(OutletTest, AsksForAWorkerOnceAndHandsOutWhatWaited) {
   RunResult result;
   result.cpu_time = std::chrono::hours(10);
   result.usage.memory_bytes = uint64_t{1} << 50;
-  for (uint64_t number = 1; number <= 3; ++number)
-    worker_->Send(Say::kEnd, number, EndOf(result, "text"));
+  for (uint64_t number = 1; number <= 3; ++number) {
+    const auto state = number == 2 ? BodyOut::State::kBroken : BodyOut::State::kOpen;
+    worker_->Send(Say::kEnd, number, EndOf(result, "text", state));
+  }
   Until([&] { return client.ended == 3; });
   EXPECT_EQ(runs[0]->output().Take(), "text");
+  EXPECT_NE(runs[0]->output().state(), BodyOut::State::kBroken);
+  EXPECT_EQ(runs[1]->output().Take(), "text");
+  EXPECT_EQ(runs[1]->output().state(), BodyOut::State::kBroken);
   // Nobody takes more than there was.
   EXPECT_LT(runs[0]->result().cpu_time, std::chrono::minutes(10));
   EXPECT_EQ(runs[0]->result().usage.memory_bytes, uint64_t{1} << 20);

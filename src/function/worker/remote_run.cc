@@ -169,14 +169,12 @@ Status RemoteRun::OnOutputEnd(BodyOut::State how) {
 
 // The rest of the output, and how it ended.
 Status RemoteRun::OnEnd(const Frame& frame) {
-  if (frame.payload.size() < sizeof(uint64_t)) return Nonsense("an end that is cut off");
-  uint64_t size = 0;
-  std::memcpy(&size, frame.payload.data(), sizeof size);
-  const std::string_view all = frame.payload.substr(sizeof size);
-  if (size > all.size() || size > kMostKept) return Nonsense("an end that is cut off");
-  auto result = ReadRunResult(all.substr(size));
+  std::string_view left = frame.payload;
+  const auto rest = TakeRest(&left);
+  if (!rest || rest->bytes.size() > kMostKept) return Nonsense("an end that is cut off");
+  auto result = ReadRunResult(left);
   if (!result) return Nonsense("an end that is none");
-  if (size > 0 && has_ended_output_) return Nonsense("output after its end");
+  if (!rest->bytes.empty() && has_ended_output_) return Nonsense("output after its end");
   result_ = *std::move(result);
   // It cannot have taken more than there was.
   const std::chrono::nanoseconds passed = Clock::now() - began_;
@@ -191,7 +189,9 @@ Status RemoteRun::OnEnd(const Frame& frame) {
     result_.exit->trap.message = Printable(result_.exit->trap.message);
     result_.exit->results = std::move(results_);
   }
-  if (size > 0) output_.Put(all.substr(0, size));
+  if (!rest->bytes.empty()) output_.Put(rest->bytes);
+  if (rest->broke_off && !std::exchange(has_ended_output_, true))
+    output_.End(BodyOut::State::kBroken);
   Leave();
   listener_.Ended();
   Pass();

@@ -84,6 +84,7 @@ struct wasmoor_http_host_t {
   void (*thread)(void* host, bool begins);
   bool on_thread;
   bool has_others;
+  bool files_on_thread;
   size_t argument_count;
   const char* const* arguments;
   size_t variable_count;

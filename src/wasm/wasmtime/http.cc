@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <atomic>
 
+#include <csignal>
 #include <cstring>
 
 #include "wasm/wasmtime/component_grants.h"
@@ -71,9 +72,8 @@ class Instance : public HttpInstance {
 
 class Request : public HttpRequest {
  public:
-  Request(Ticker& ticker, hostcall::Interrupt& interrupt, TickHandler* on_tick,
-          std::function<void()> wake)
-      : ticker_(ticker), interrupt_(interrupt), on_tick_(on_tick), wake_(std::move(wake)) {}
+  Request(Ticker& ticker, TickHandler* on_tick, std::function<void()> wake)
+      : ticker_(ticker), on_tick_(on_tick), wake_(std::move(wake)) {}
 
   Status Begin(const wasmoor_http_handler_t& handler, const HttpHead& head,
                const wasmoor_limits_t& limits, HttpBegin begin);
@@ -93,10 +93,14 @@ class Request : public HttpRequest {
   std::vector<HttpField> trailers() override;
   bool is_reused() const override { return wasmoor_http_request_is_reused(request_.get()); }
   std::unique_ptr<HttpInstance> TakeInstance() override;
+  void Interrupt() override {
+    interrupt_.Request(hostcall::StopReason::kSignal, SIGKILL);
+    ticker_.Hurry();
+  }
 
  private:
   Ticker& ticker_;
-  hostcall::Interrupt& interrupt_;  // Nobody requests it.
+  hostcall::Interrupt interrupt_;
   TickHandler* const on_tick_;
   std::function<void()> wake_;
   RequestHandle request_;  // After what it wakes.
@@ -209,7 +213,7 @@ class Handler : public HttpHandler {
 
   Result<std::unique_ptr<HttpRequest>> Begin(const HttpHead& head, std::function<void()> wake,
                                              HttpBegin begin) override {
-    auto request = std::make_unique<Request>(ticker_, interrupt_, on_tick_, std::move(wake));
+    auto request = std::make_unique<Request>(ticker_, on_tick_, std::move(wake));
     wasmoor_limits_t limits = limits_;
     if (begin.memory != nullptr) {
       limits.pool = reinterpret_cast<const wasmoor_memory_pool_t*>(begin.memory);
@@ -248,7 +252,6 @@ class Handler : public HttpHandler {
   const EngineHandle engine_;                 // … these of its own.
   const std::unique_ptr<Ticker> own_ticker_;  // After the engine that it ticks.
   Ticker& ticker_;
-  hostcall::Interrupt interrupt_;
   HandlerHandle handler_;
 };
 
@@ -258,7 +261,8 @@ Status Handler::Prepare(const wasmtime_component_t* component, const HttpOptions
   TRY(CheckStrings(grants));
   WasiConfigHandle config(wasi_config_new());
   const bool on_thread = options.process == HttpOptions::Process::kShared;
-  if (on_thread) wasmoor_wasi_config_on_thread(config.get(), -1, -1, -1);
+  const bool files_on_thread = on_thread || options.files_where_polled;
+  if (files_on_thread) wasmoor_wasi_config_on_thread(config.get(), -1, -1, -1);
   TRY(GrantDirectories(grants, config.get()));
   std::vector<const char*> arguments, names, values;
   for (const std::string& argument : grants.arguments) arguments.push_back(argument.c_str());
@@ -274,6 +278,7 @@ Status Handler::Prepare(const wasmtime_component_t* component, const HttpOptions
       .thread = OnThread,
       .on_thread = on_thread,
       .has_others = options.process != HttpOptions::Process::kOwn,
+      .files_on_thread = files_on_thread,
       .argument_count = arguments.size(),
       .arguments = arguments.data(),
       .variable_count = names.size(),

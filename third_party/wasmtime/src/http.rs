@@ -45,6 +45,8 @@ pub struct wasmoor_http_host_t {
     pub on_thread: bool,
     /// The handler's process has others.
     pub has_others: bool,
+    /// Files are read on the thread that polls, as they are where `on_thread` is.
+    pub files_on_thread: bool,
     pub argument_count: usize,
     pub arguments: *const *const c_char,
     pub variable_count: usize,
@@ -261,10 +263,10 @@ impl HasData for HasTable {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-fn new_linker(engine: &Engine, on_thread: bool) -> Result<Linker<State>> {
+fn new_linker(engine: &Engine, files_on_thread: bool) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    if on_thread {
+    if files_on_thread {
         onthread::replace_files(&mut linker)?;
     }
     // The streams of a body need the table alone, and no WasiCtx.
@@ -306,7 +308,7 @@ fn prepare(
         environment,
         filesystem: preopens.build().filesystem().clone(),
     };
-    let linker = new_linker(component.engine(), host.on_thread)?;
+    let linker = new_linker(component.engine(), host.files_on_thread)?;
     Ok(wasmoor_http_handler_t {
         pre: ProxyPre::new(linker.instantiate_pre(component)?)?,
         shared: Arc::new(shared),

@@ -1,6 +1,8 @@
 // A server whose answers are chosen by the path that is asked for: see README.md.
 #include "web.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +219,44 @@ static void make_fields(Outparam out, unsigned count) {
   say(out, 200, "made\n");
 }
 
+static bool put_in_file(void* file, const char* data, size_t size) {
+  return fwrite(data, 1, size, file) == size;
+}
+
+// "/write/PATH": the body becomes that file's.
+static void write_file(Request request, Outparam out, const char* path) {
+  FILE* file = fopen(path, "w");
+  if (file == NULL) return say(out, 403, strerror(errno));
+  read_all(consume(request), put_in_file, file);
+  say(out, fclose(file) == 0 ? 200 : 507, "written\n");
+}
+
+static void read_file(Outparam out, const char* path) {
+  FILE* file = fopen(path, "r");
+  if (file == NULL) return say(out, 404, strerror(errno));
+  Body body = answer(out, 200, NULL);
+  Output output = open_output(body);
+  static char block[65536];
+  size_t got = 0;
+  while ((got = fread(block, 1, sizeof(block), file)) > 0 && put(output, block, got)) {
+  }
+  fclose(file);
+  end(body, output, NULL);
+}
+
+static void list_directory(Outparam out, const char* path) {
+  DIR* directory = opendir(path);
+  if (directory == NULL) return say(out, 404, strerror(errno));
+  Body body = answer(out, 200, NULL);
+  Output output = open_output(body);
+  for (const struct dirent* entry; (entry = readdir(directory)) != NULL;) {
+    put(output, entry->d_name, strlen(entry->d_name));
+    put(output, "\n", 1);
+  }
+  closedir(directory);
+  end(body, output, NULL);
+}
+
 static void fail(Outparam out) {
   HTTP(result_own_outgoing_response_error_code_t) result = {.is_err = true};
   result.val.err.tag = WASI_HTTP_TYPES_ERROR_CODE_CONFIGURATION_ERROR;
@@ -339,6 +379,12 @@ void exports_wasi_http_incoming_handler_handle(Request request, Outparam out) {
     tell_visits(out, visits);
   else if (rest_after(path, "/hoard/", &rest))
     hoard(out, atoi(rest));
+  else if (rest_after(path, "/write", &rest))
+    write_file(request, out, rest);
+  else if (rest_after(path, "/read", &rest))
+    read_file(out, rest);
+  else if (rest_after(path, "/list", &rest))
+    list_directory(out, rest);
   else if (rest_after(path, "/make-fields/", &rest))
     make_fields(out, atoi(rest));
   else if (strcmp(path, "/work-on") == 0)
